@@ -1,0 +1,235 @@
+// Package plan is what a site declared, as plain data: tasks, groups, objects,
+// pipelines and execs. The language front end produces it, the engine runs it,
+// and the command prints it. It holds no Starlark value and no backend, starts
+// nothing and imports nothing else of palhm.
+//
+// Values are built once, while a site loads, and are read-only afterwards; they
+// may then be read by any number of goroutines.
+package plan
+
+import (
+	"fmt"
+	"time"
+)
+
+// Pos is a place in a site's text. The zero value means "not known".
+type Pos struct {
+	File string // as shown to a person: "site.star", "//lib/pg.star", "@palhm//core.star"
+	Line int    // from 1
+	Col  int    // from 1, in characters
+}
+
+// String gives "file:line:col", or "-" for the zero value.
+func (p Pos) String() string {
+	if p == (Pos{}) {
+		return "-"
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// MarshalText makes a position a string in JSON.
+func (p Pos) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// Site is everything that one site file and the modules it loads declared.
+type Site struct {
+	File     string   `json:"file"`   // absolute path
+	Digest   string   `json:"digest"` // SHA-256, hex, over the text of the site and its own modules
+	Doc      string   `json:"doc,omitempty"`
+	Settings Settings `json:"settings"`
+	Tasks    []*Task  `json:"tasks"`             // in declaration order; names are unique
+	Inputs   []Input  `json:"inputs,omitempty"`  // what was read while loading, sorted
+	Modules  []Module `json:"modules,omitempty"` // every file loaded, the site first
+}
+
+// Task returns the task of that name, or nil.
+func (s *Site) Task(name string) *Task {
+	for _, t := range s.Tasks {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// DefaultVerbosity is the verbosity of a site that sets none: warnings and
+// information, no debugging.
+const DefaultVerbosity = 3
+
+// Settings are the site's own settings.
+type Settings struct {
+	Workers   int `json:"nb_workers"` // objects at a time: 0 = the CPUs this process may use, negative = unlimited
+	Verbosity int `json:"vl"`         // 0 critical, 1 error, 2 warning, 3 info, 4 and above debug
+}
+
+// Input is a fact of the host that was read while the site loaded.
+type Input struct {
+	Kind string `json:"kind"` // "env", "file", "glob", "path", "which", "host"
+	Name string `json:"name"` // the variable's name, the path or the pattern; never a variable's value
+}
+
+// Module is a file that took part in a site.
+type Module struct {
+	Label  string `json:"label"`  // "//site.star", "//lib/pg.star", "@palhm//core.star"
+	SHA256 string `json:"sha256"` // of its text, hex
+}
+
+// Task is what "palhm run" runs: a backup or a routine. Exactly one of Backup
+// and Routine is set.
+type Task struct {
+	Name    string        `json:"name"`
+	Doc     string        `json:"doc,omitempty"`
+	Pos     Pos           `json:"pos"`
+	Timeout time.Duration `json:"timeout,omitempty"` // nanoseconds; 0 = none
+	Backup  *Backup       `json:"backup,omitempty"`
+	Routine *Routine      `json:"routine,omitempty"`
+}
+
+// Routine is a list of steps, run one after the other.
+type Routine struct {
+	Steps []Step `json:"steps"`
+}
+
+// Step is one step of a routine. Exactly one of its fields besides Pos is set.
+type Step struct {
+	Pos      Pos      `json:"pos"`
+	Pipeline Pipeline `json:"pipeline,omitempty"` // an exec is a pipeline of one stage
+	Task     *Task    `json:"-"`                  // declared earlier, so there is no cycle
+	TaskName string   `json:"task,omitempty"`     // the name of Task
+}
+
+// PrefixFormat says how a copy is named after the time at which its run began.
+type PrefixFormat string
+
+// The two formats of a prefix.
+const (
+	PrefixISO     PrefixFormat = "iso"     // 2022-05-01T06:59:17+00:00
+	PrefixCompact PrefixFormat = "compact" // 20220501T065917Z
+)
+
+// Backup is a set of objects, made in the order that their groups allow and sent
+// to a backend.
+type Backup struct {
+	Backends []Backend    `json:"backends"`
+	Groups   []*Group     `json:"groups"` // as listed, then those reached through Depends; names are unique
+	Prefix   PrefixFormat `json:"prefix"`
+}
+
+// Objects counts the objects of all groups.
+func (b *Backup) Objects() int {
+	n := 0
+	for _, g := range b.Groups {
+		n += len(g.Objects)
+	}
+	return n
+}
+
+// Group is objects that may be made at the same time.
+type Group struct {
+	Name    string    `json:"name"`
+	Pos     Pos       `json:"pos"`
+	Depends []int     `json:"depends,omitempty"` // indices into Backup.Groups; the graph has no cycle
+	Objects []*Object `json:"objects"`           // in declaration order
+}
+
+// Object is one file of a copy.
+type Object struct {
+	Path      string        `json:"path"` // satisfies CheckPath
+	Pos       Pos           `json:"pos"`
+	Pipeline  Pipeline      `json:"pipeline"`             // at least one stage
+	AllocSize int64         `json:"alloc_size,omitempty"` // expected size in bytes; 0 = not known
+	MinSize   int64         `json:"min_size,omitempty"`   // bytes; a smaller result is a failure
+	Timeout   time.Duration `json:"timeout,omitempty"`    // of one attempt; 0 = none
+	Retry     int           `json:"retry,omitempty"`      // further attempts after the first
+}
+
+// Pipeline is execs joined stdout to stdin.
+type Pipeline []*Exec
+
+// Exec is one command.
+type Exec struct {
+	Pos             Pos           `json:"pos"`
+	Argv            []string      `json:"argv"`                // at least one; without a slash Argv[0] is looked up in PATH
+	Env             []EnvVar      `json:"env,omitempty"`       // sorted by name, added to the inherited environment
+	CleanEnv        bool          `json:"clean_env,omitempty"` // Env is the whole environment
+	ExitCodes       ExitCodes     `json:"ec"`
+	Dir             string        `json:"cwd,omitempty"`  // "" = palhm's
+	User            string        `json:"user,omitempty"` // name or number; "" = palhm's
+	Timeout         time.Duration `json:"timeout,omitempty"`
+	Stdin           *Stdin        `json:"stdin,omitempty"` // first stage only; nil = /dev/null
+	SIGPIPE         bool          `json:"sigpipe,omitempty"`
+	VerbosityStdout int           `json:"vl_stdout"` // shown when the verbosity is at least this
+	VerbosityStderr int           `json:"vl_stderr"`
+	Inverse         *Exec         `json:"inverse,omitempty"` // undoes this exec; nil = not known
+}
+
+// EnvVar is a variable for a command. Its value is never printed.
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value Value  `json:"-"`
+}
+
+// Value is a literal text, or a secret that is read when the process starts.
+type Value struct {
+	Text   string
+	Secret *Secret // when set, Text is empty
+}
+
+// Secret names where a value is kept: exactly one field is set.
+type Secret struct {
+	Env  string `json:"env,omitempty"`  // a variable of palhm's own environment
+	File string `json:"file,omitempty"` // a path, or a name below $CREDENTIALS_DIRECTORY
+}
+
+// String names the secret, as a site writes it. The value is not in it.
+func (s *Secret) String() string {
+	if s.Env != "" {
+		return fmt.Sprintf("secret(env = %q)", s.Env)
+	}
+	return fmt.Sprintf("secret(file = %q)", s.File)
+}
+
+// Stdin is what the first stage reads: exactly one field is set.
+type Stdin struct {
+	Content *Value `json:"-"`
+	File    string `json:"file,omitempty"` // a path, opened when the process starts
+}
+
+// Backend names where copies live. Kind says which field is set; "null" has none.
+type Backend struct {
+	Kind    string   `json:"kind"` // "null", "localfs"
+	Pos     Pos      `json:"pos"`
+	LocalFS *LocalFS `json:"localfs,omitempty"`
+	Limits  Limits   `json:"limits"`
+}
+
+// Root names the place that copies live in, for a person; "" for null.
+func (b Backend) Root() string {
+	if b.LocalFS != nil {
+		return b.LocalFS.Root
+	}
+	return ""
+}
+
+// LocalFS is a directory that holds copies.
+type LocalFS struct {
+	Root         string `json:"root"`  // absolute, clean
+	DirMode      Mode   `json:"dmode"` // permission bits
+	FileMode     Mode   `json:"fmode"`
+	BlockSize    int64  `json:"block_size"` // bytes read from a pipeline at a time
+	RequireMount bool   `json:"require_mount,omitempty"`
+}
+
+// Mode is permission bits. In JSON it is an octal string: "750".
+type Mode uint32
+
+// String gives the bits in octal.
+func (m Mode) String() string { return fmt.Sprintf("%o", uint32(m)) }
+
+// MarshalText makes a mode an octal string in JSON.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// Limits say how many copies stay. The zero value keeps everything.
+type Limits struct {
+	Copies Limit `json:"nb_copy_limit"`   // number of copies
+	Bytes  Limit `json:"root_size_limit"` // sum of the sizes of copies
+}
