@@ -1,0 +1,148 @@
+package backends
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"palhm/runtime/plan"
+)
+
+// Where a copy's own files are, relative to the copy.
+const (
+	ManifestPath = plan.ReservedDir + "/manifest.json"
+	SumsPath     = plan.ReservedDir + "/SHA256SUMS"
+)
+
+// ManifestVersion is the version that this program writes. Fields are only ever
+// added within a version.
+const ManifestVersion = 1
+
+// maxManifest bounds what is read of a manifest: about a hundred thousand objects.
+const maxManifest = 256 << 20
+
+// Manifest describes a copy. It is stored in the copy as JSON, in the clear: it
+// holds paths, commands and the names of secrets, and no secret's value.
+type Manifest struct {
+	Version  int            `json:"version"`
+	Palhm    string         `json:"palhm"`       // version of the program
+	Host     string         `json:"host"`        // name of the host that made the copy
+	Site     string         `json:"site"`        // absolute path of the site file
+	Digest   string         `json:"site_sha256"` // plan.Site.Digest
+	Task     string         `json:"task"`
+	Prefix   string         `json:"prefix"`
+	Start    time.Time      `json:"start"` // UTC
+	End      time.Time      `json:"end"`   // UTC
+	Objects  []ObjectRecord `json:"objects"`
+	Warnings []string       `json:"warnings,omitempty"`
+}
+
+// ObjectRecord describes one object of a copy.
+type ObjectRecord struct {
+	Path      string        `json:"path"`
+	Size      int64         `json:"size"` // bytes
+	SHA256    string        `json:"sha256"`
+	CRC64NVME string        `json:"crc64nvme"` // base64, as S3 gives it
+	Start     time.Time     `json:"start"`
+	Seconds   float64       `json:"seconds"`
+	Stages    []StageRecord `json:"stages"`
+	// Inverse undoes the pipeline, in the order in which it runs: the inverse of
+	// the last stage comes first. It ends before a stage whose inverse is not known.
+	Inverse []CommandRecord `json:"inverse,omitempty"`
+}
+
+// CommandRecord is a command as a manifest stores it.
+type CommandRecord struct {
+	Argv     []string          `json:"argv"`
+	Env      []string          `json:"env,omitempty"`     // names of the variables that the site sets
+	Secrets  map[string]string `json:"secrets,omitempty"` // variable, or "stdin", to the secret's name
+	User     string            `json:"user,omitempty"`
+	Dir      string            `json:"cwd,omitempty"`
+	ExitCode string            `json:"ec,omitempty"` // which exit codes are good
+}
+
+// StageRecord is a stage of a pipeline and how it ended.
+type StageRecord struct {
+	CommandRecord
+	Exit    int     `json:"exit"`
+	Signal  string  `json:"signal,omitempty"` // with sigpipe = True only
+	Seconds float64 `json:"seconds"`
+}
+
+// Size is the sum of the sizes of the objects, in bytes.
+func (m *Manifest) Size() int64 {
+	var n int64
+	for _, o := range m.Objects {
+		n += o.Size
+	}
+	return n
+}
+
+// Encode returns the manifest as it is stored, and the SHA256SUMS file that covers
+// it and every object, in the form that sha256sum(1) checks.
+func (m *Manifest) Encode() (manifest, sums []byte, err error) {
+	manifest, err = json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, nil, fmt.Errorf("write manifest: %w", err)
+	}
+	manifest = append(manifest, '\n')
+	var b bytes.Buffer
+	for _, o := range m.Objects {
+		fmt.Fprintf(&b, "%s  %s\n", o.SHA256, o.Path)
+	}
+	sum := sha256.Sum256(manifest)
+	fmt.Fprintf(&b, "%s  %s\n", hex.EncodeToString(sum[:]), ManifestPath)
+	return manifest, b.Bytes(), nil
+}
+
+// ReadManifest reads a manifest and checks what it says: whoever can write to a
+// root can write a manifest. prefix is the name of the copy that it was found in.
+func ReadManifest(r io.Reader, prefix string) (*Manifest, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	if err != nil {
+		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	if len(data) > maxManifest {
+		return nil, fmt.Errorf("read manifest of %s: it is larger than %d bytes", prefix, maxManifest)
+	}
+	m := new(Manifest)
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	if err := m.check(prefix); err != nil {
+		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	return m, nil
+}
+
+func (m *Manifest) check(prefix string) error {
+	switch {
+	case m.Version != ManifestVersion:
+		return fmt.Errorf("got version %d, want %d", m.Version, ManifestVersion)
+	case m.Prefix != prefix:
+		return fmt.Errorf("it is the manifest of copy %q", m.Prefix)
+	case m.Host == "" || m.Task == "":
+		return fmt.Errorf("it names no host or no task")
+	}
+	paths := make([]string, len(m.Objects))
+	for i, o := range m.Objects {
+		if err := plan.CheckPath(o.Path); err != nil {
+			return err
+		}
+		if o.Size < 0 {
+			return fmt.Errorf("object %q has the size %d", o.Path, o.Size)
+		}
+		if sum, err := hex.DecodeString(o.SHA256); err != nil || len(sum) != sha256.Size {
+			return fmt.Errorf("object %q has no SHA-256", o.Path)
+		}
+		paths[i] = o.Path
+	}
+	if conflicts := plan.CheckPaths(paths); len(conflicts) > 0 {
+		return fmt.Errorf("objects %q and %q cannot be in one copy", paths[conflicts[0].Other], paths[conflicts[0].Index])
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package backends
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/minio/crc64nvme"
+
+	"palhm/runtime/plan"
+)
+
+// Stored says what Put stored.
+type Stored struct {
+	Size      int64 // bytes
+	SHA256    string
+	CRC64NVME string
+}
+
+// Put stores what r yields at path in c, and returns its size and checksums. What
+// is hashed is what came out of r, and a backend that stored another number of
+// bytes has failed.
+func Put(ctx context.Context, c Copy, path string, r io.Reader, sizeHint int64) (Stored, error) {
+	if err := plan.CheckPath(path); err != nil {
+		return Stored{}, err
+	}
+	m := &meter{r: r, sha: sha256.New(), crc: crc64nvme.New()}
+	n, err := c.Put(ctx, path, m, max(sizeHint, 0))
+	if err == nil {
+		err = m.check(n)
+	}
+	if err != nil {
+		return Stored{}, fmt.Errorf("store %s: %w", path, err)
+	}
+	var crc [8]byte
+	binary.BigEndian.PutUint64(crc[:], m.crc.Sum64())
+	return Stored{
+		Size:      n,
+		SHA256:    hex.EncodeToString(m.sha.Sum(nil)),
+		CRC64NVME: base64.StdEncoding.EncodeToString(crc[:]),
+	}, nil
+}
+
+// Commit commits c, after checking that the manifest can be read back.
+func Commit(ctx context.Context, c Copy, m *Manifest) error {
+	if err := m.check(m.Prefix); err != nil {
+		return fmt.Errorf("commit %s: %w", m.Prefix, err)
+	}
+	if err := c.Commit(ctx, m); err != nil {
+		return fmt.Errorf("commit %s: %w", m.Prefix, err)
+	}
+	return nil
+}
+
+// meter counts and hashes what passes, and remembers how it ended.
+type meter struct {
+	r   io.Reader
+	n   int64
+	sha hash.Hash
+	crc hash.Hash64
+	err error
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.n += int64(n)
+	m.sha.Write(p[:n])
+	m.crc.Write(p[:n])
+	if err != nil {
+		m.err = err
+	}
+	return n, err
+}
+
+// check reports a backend that said "stored" of something else than the whole
+// stream. It cannot happen with a correct backend; it must not pass with another.
+func (m *meter) check(stored int64) error {
+	switch {
+	case m.err == nil:
+		return errors.New("the backend stopped before the end of the stream")
+	case m.err != io.EOF:
+		return fmt.Errorf("the backend stored a stream that had failed: %w", m.err)
+	case stored != m.n:
+		return fmt.Errorf("the backend stored %d bytes of %d", stored, m.n)
+	}
+	return nil
+}
