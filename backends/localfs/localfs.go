@@ -1,0 +1,2 @@
+// Package localfs keeps copies in a directory.
+package localfs
