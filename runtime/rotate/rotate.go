@@ -3,15 +3,23 @@
 package rotate
 
 import (
+	"fmt"
+	"math/big"
+	"slices"
 	"time"
 
 	"palhm/backends"
 	"palhm/runtime/plan"
 )
 
+// Ahead is how far in the future a copy may be dated and still be counted. What is
+// dated later was made with a wrong clock, or planted so that it pushes the real
+// copies out.
+const Ahead = time.Hour
+
 // Query is what the decision depends on besides the copies.
 type Query struct {
-	Host   string
+	Host   string // copies of other hosts and tasks are none of this rotation's business
 	Task   string
 	Now    time.Time
 	Limits plan.Limits
@@ -38,8 +46,89 @@ type Decision struct {
 // administrator should know besides.
 type Result struct {
 	Decisions []Decision
-	Notices   []string // each makes the run end with exit code 4
+	Notices   []string // each is a reason to end the run with exit code 4
 }
 
-// Select decides.
-func Select(copies []backends.Info, q Query) Result { panic("to be written") }
+// Removals returns the copies to remove, the oldest first.
+func (r Result) Removals() []Decision {
+	var out []Decision
+	for _, d := range r.Decisions {
+		if d.Verdict == Remove {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Select decides which of the committed copies of a root go: the oldest first,
+// until both limits hold, and never the newest. It keeps copies of other hosts and
+// tasks, damaged ones and those dated ahead out of the count and out of danger.
+func Select(copies []backends.Info, q Query) Result {
+	sorted := slices.Clone(copies)
+	backends.SortInfos(sorted)
+	var r Result
+	var counted []int // indices into r.Decisions, the oldest first
+	for _, c := range sorted {
+		d := Decision{Copy: c, Verdict: Keep}
+		var notice string
+		d.Reason, notice = q.ignores(c)
+		if d.Reason != "" {
+			d.Verdict = Ignore
+		} else {
+			counted = append(counted, len(r.Decisions))
+		}
+		if notice != "" {
+			r.Notices = append(r.Notices, notice)
+		}
+		r.Decisions = append(r.Decisions, d)
+	}
+	if len(counted) > 0 {
+		q.apply(&r, counted)
+	}
+	return r
+}
+
+// ignores returns why c takes no part in the rotation, or "", and what there is to
+// say about it.
+func (q Query) ignores(c backends.Info) (reason, notice string) {
+	switch {
+	case c.Damage != nil:
+		return "its manifest cannot be read", fmt.Sprintf("copy %s is neither counted nor removed: %v", c.Prefix, c.Damage)
+	case !c.Foreign && (c.Host != q.Host || c.Task != q.Task):
+		return fmt.Sprintf("made by task %q on host %q", c.Task, c.Host), ""
+	case c.Time.After(q.Now.Add(Ahead)):
+		return "dated ahead", fmt.Sprintf("copy %s is dated ahead of this host's clock (%s): it is neither counted nor removed; if the clock is right, rename or remove the copy",
+			c.Prefix, q.Now.UTC().Format(time.RFC3339))
+	}
+	return "", ""
+}
+
+// apply decides about the counted copies.
+func (q Query) apply(r *Result, counted []int) {
+	newest := r.Decisions[counted[len(counted)-1]].Copy
+	bytes := q.Limits.Bytes
+	if bytes.Exceeded(big.NewInt(newest.Size)) {
+		r.Notices = append(r.Notices, fmt.Sprintf("the newest copy %s alone has %d bytes, more than root_size_limit (%s): nothing is removed for size",
+			newest.Prefix, newest.Size, bytes))
+		bytes = plan.Limit{}
+	}
+	total := new(big.Int)
+	for _, i := range counted {
+		total.Add(total, big.NewInt(r.Decisions[i].Copy.Size))
+	}
+	for n, i := range counted[:len(counted)-1] {
+		d := &r.Decisions[i]
+		left := int64(len(counted) - n)
+		switch {
+		case q.Limits.Copies.Exceeded(big.NewInt(left)):
+			d.Verdict, d.Reason = Remove, fmt.Sprintf("%d copies, nb_copy_limit is %s", left, q.Limits.Copies)
+		case bytes.Exceeded(total):
+			d.Verdict, d.Reason = Remove, fmt.Sprintf("%s bytes in %d copies, root_size_limit is %s", total, left, bytes)
+		default:
+			d.Reason = "within the limits"
+			continue
+		}
+		total.Sub(total, big.NewInt(d.Copy.Size))
+	}
+	r.Decisions[counted[len(counted)-1]].Reason = "the newest copy"
+}
