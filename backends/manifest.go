@@ -90,13 +90,25 @@ func (m *Manifest) Encode() (manifest, sums []byte, err error) {
 		return nil, nil, fmt.Errorf("write manifest: %w", err)
 	}
 	manifest = append(manifest, '\n')
+	if len(manifest) > maxManifest {
+		return nil, nil, fmt.Errorf("write manifest: it would be %d bytes long, the longest is %d", len(manifest), maxManifest)
+	}
 	var b bytes.Buffer
 	for _, o := range m.Objects {
-		fmt.Fprintf(&b, "%s  %s\n", o.SHA256, o.Path)
+		fmt.Fprintf(&b, "%s  %s\n", o.SHA256, sumsName(o.Path))
 	}
 	sum := sha256.Sum256(manifest)
 	fmt.Fprintf(&b, "%s  %s\n", hex.EncodeToString(sum[:]), ManifestPath)
 	return manifest, b.Bytes(), nil
+}
+
+// sumsName is the name of an object in SHA256SUMS. Of the paths that CheckPath
+// accepts only "-" means something else to sha256sum(1).
+func sumsName(path string) string {
+	if path == "-" {
+		return "./-"
+	}
+	return path
 }
 
 // ReadManifest reads a manifest and checks what it says: whoever can write to a
@@ -129,20 +141,31 @@ func (m *Manifest) check(prefix string) error {
 		return fmt.Errorf("it names no host or no task")
 	}
 	paths := make([]string, len(m.Objects))
+	var total int64
 	for i, o := range m.Objects {
-		if err := plan.CheckPath(o.Path); err != nil {
+		if err := o.check(); err != nil {
 			return err
 		}
-		if o.Size < 0 {
-			return fmt.Errorf("object %q has the size %d", o.Path, o.Size)
-		}
-		if sum, err := hex.DecodeString(o.SHA256); err != nil || len(sum) != sha256.Size {
-			return fmt.Errorf("object %q has no SHA-256", o.Path)
+		if total += o.Size; total < 0 {
+			return fmt.Errorf("its sizes add up to more than any store holds")
 		}
 		paths[i] = o.Path
 	}
 	if conflicts := plan.CheckPaths(paths); len(conflicts) > 0 {
 		return fmt.Errorf("objects %q and %q cannot be in one copy", paths[conflicts[0].Other], paths[conflicts[0].Index])
+	}
+	return nil
+}
+
+func (o *ObjectRecord) check() error {
+	if err := plan.CheckPath(o.Path); err != nil {
+		return err
+	}
+	if o.Size < 0 {
+		return fmt.Errorf("object %q has the size %d", o.Path, o.Size)
+	}
+	if sum, err := hex.DecodeString(o.SHA256); err != nil || len(sum) != sha256.Size || o.SHA256 != hex.EncodeToString(sum) {
+		return fmt.Errorf("object %q: got SHA-256 %.80q, want 64 lower-case hexadecimal digits", o.Path, o.SHA256)
 	}
 	return nil
 }

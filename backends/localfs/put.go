@@ -1,0 +1,141 @@
+package localfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"palhm/runtime/plan"
+)
+
+// writeOut is how many bytes are written before their write-out is started, so that
+// the fsync at the end has little left to do.
+const writeOut = 32 << 20
+
+// Put stores an object, and has made it durable when it returns.
+func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (int64, error) {
+	if c.ended {
+		return 0, errEnded
+	}
+	if err := plan.CheckPath(p); err != nil {
+		return 0, err
+	}
+	if n := len(path.Join(c.store.root, c.prefix, p)); n > plan.MaxKey {
+		return 0, fmt.Errorf("path %.40q... is %d bytes long together with its root, the longest is %d", p, n, plan.MaxKey)
+	}
+	return c.put(ctx, p, r, sizeHint)
+}
+
+func (c *Copy) put(ctx context.Context, p string, r io.Reader, sizeHint int64) (int64, error) {
+	d, err := c.parent(p)
+	if err != nil {
+		return 0, err
+	}
+	defer d.close()
+	f, err := d.create(path.Base(p), c.store.opt.FileMode)
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.write(ctx, f, r, sizeHint)
+	if e := f.Close(); err == nil && e != nil {
+		err = e
+	}
+	if err != nil {
+		return 0, errors.Join(err, d.unlink(path.Base(p)))
+	}
+	return n, nil
+}
+
+// write fills a file that was just created.
+func (c *Copy) write(ctx context.Context, f *os.File, r io.Reader, sizeHint int64) (int64, error) {
+	if sizeHint > 0 {
+		c.preallocate(f, sizeHint)
+	}
+	n, err := c.fill(ctx, f, r)
+	if err != nil {
+		return n, err
+	}
+	if sizeHint > 0 { // frees what was allocated behind the end
+		if err := c.change("truncate", f, func() error { return f.Truncate(n) }); err != nil {
+			return n, err
+		}
+	}
+	err = c.change("chmod", f, func() error { return unix.Fchmod(int(f.Fd()), uint32(c.store.opt.FileMode)) })
+	if err = noModes(err); errors.Is(err, errNoModes) {
+		c.warn(err.Error() + "; its files are as open as it makes them")
+	} else if err != nil {
+		return n, err
+	}
+	return n, c.change("fsync", f, func() error { return unix.Fsync(int(f.Fd())) })
+}
+
+// preallocate takes the hint for what it is: the object may turn out smaller.
+func (c *Copy) preallocate(f *os.File, size int64) {
+	err := c.change("allocate", f, func() error { return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size) })
+	if err != nil {
+		c.warn(fmt.Sprintf("%d bytes were not reserved ahead: %v", size, err))
+	}
+}
+
+// fill copies r to f.
+func (c *Copy) fill(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
+	buffer := c.store.buffers.Get().(*[]byte)
+	defer c.store.buffers.Put(buffer)
+	var started int64 // up to here write-out was started
+	for {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		got, end := r.Read(*buffer)
+		if got > 0 {
+			err := c.change("write", f, func() error { _, err := f.Write((*buffer)[:got]); return err })
+			if err != nil {
+				return n, err
+			}
+			n += int64(got)
+		}
+		if end == io.EOF {
+			return n, nil
+		}
+		if end != nil {
+			return n, end
+		}
+		if n-started >= writeOut {
+			if err := startWriteOut(f, started, n-started); err != nil {
+				return n, err
+			}
+			started = n
+		}
+	}
+}
+
+// startWriteOut reports only what says that data is lost: not every file system
+// has sync_file_range(2), and fsync does all of the work anyhow.
+func startWriteOut(f *os.File, from, size int64) error {
+	err := unix.SyncFileRange(int(f.Fd()), from, size, unix.SYNC_FILE_RANGE_WRITE)
+	if err == unix.EIO || err == unix.ENOSPC || err == unix.EDQUOT {
+		return &fs.PathError{Op: "write out", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// change makes one change to an open file, and names the file in its error.
+func (c *Copy) change(op string, f *os.File, do func() error) error {
+	var err error
+	if fault := c.store.opt.Fault; fault != nil {
+		err = fault(op, f.Name())
+	}
+	if err == nil {
+		err = retry(do)
+	}
+	if _, named := errors.AsType[*fs.PathError](err); err == nil || named {
+		return err
+	}
+	return &fs.PathError{Op: op, Path: f.Name(), Err: err}
+}
