@@ -1,12 +1,13 @@
-// Package proc starts a pipeline of processes and hands its output on as a reader
-// that returns the pipeline's failure instead of io.EOF, so that a cut stream can
-// never be taken for a whole one. It knows nothing about backups.
 package proc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -17,14 +18,15 @@ const DefaultGrace = 10 * time.Second
 // Command is one stage of a pipeline.
 type Command struct {
 	Argv       []string            // Argv[0] without a slash is looked up in the PATH of Env
-	Env        []string            // the whole environment, "NAME=value"
+	Env        []string            // the whole environment, "NAME=value", each name once
 	Dir        string              // "" = the current directory
 	Credential *syscall.Credential // nil = palhm's own
 	Stdin      *os.File            // first stage only; nil = /dev/null. The caller closes it after Start
-	Good       func(code int) bool // which exit codes are good; nil = only 0
+	Good       func(code int) bool // which exit codes are good; nil = only 0. Never asked about a signal
+	Want       string              // Good in words, for errors: "0-1"; "" = "0"
 	SIGPIPE    bool                // being killed by SIGPIPE is good too
 	Timeout    time.Duration       // 0 = none
-	Stderr     io.Writer           // gets a copy as it comes; nil = none. One Write at a time
+	Stderr     io.Writer           // gets a copy as it comes; nil = none. One Write at a time, none after an error
 }
 
 // Options are what holds for a whole pipeline.
@@ -33,30 +35,120 @@ type Options struct {
 	Hurry <-chan struct{} // when closed, the grace period is over; nil = never
 }
 
-// Pipeline is a running pipeline.
-type Pipeline struct{}
+// Pipeline is a running pipeline. One goroutine may Read while another calls Close.
+type Pipeline struct {
+	stages []*stage
+	opt    Options
+	out    *os.File      // the reading end of the last stage's stdout
+	reads  atomic.Uint64 // odd while a Read is under way
+
+	exits   chan exit     // one for each stage that was started
+	late    chan *stage   // stages whose Timeout has passed
+	ended   chan error    // how reading ended
+	closing chan struct{} // closed by Close
+	done    chan struct{} // closed when the pipeline is concluded
+	close   sync.Once
+
+	live int // stages that have not ended; the supervisor's
+
+	// Written before done is closed, read-only afterwards.
+	err       error // nil = success
+	left      error // processes that SIGKILL did not end
+	concluded []Result
+}
+
+// ErrClosed is why a pipeline failed that was closed before its end.
+var ErrClosed = errors.New("pipeline closed before its end")
 
 // Result says how a stage ended.
 type Result struct {
 	Argv     []string
-	Code     int            // exit code; -1 when Signal is set
+	Code     int            // exit code; -1 when Signal is set, or when it did not end
 	Signal   syscall.Signal // that killed it; 0 = none
+	Killed   bool           // it still ran when palhm stopped the pipeline
 	Start    time.Time
 	Duration time.Duration
 	Stderr   []byte // the last of its stderr, at most 64 KiB
-	Err      error  // nil = good
+	Err      error  // nil = good; else a *StageError
 }
 
-// Start starts every stage.
+// Start starts every stage, or none when a program is missing. The pipeline must be
+// read to its end or closed. It is stopped when ctx ends.
+//
+// The stages inherit no file descriptor but their standard ones. An error is an
+// *Error.
 func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) {
-	panic("to be written")
+	if ctx.Err() != nil {
+		return nil, cancelled(ctx)
+	}
+	stages, err := prepare(cmds)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Grace == 0 {
+		opt.Grace = DefaultGrace
+	}
+	p := &Pipeline{
+		stages:  stages,
+		opt:     opt,
+		exits:   make(chan exit, len(stages)),
+		late:    make(chan *stage, len(stages)),
+		ended:   make(chan error, 1),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	if err := p.spawn(); err != nil {
+		p.stop()
+		p.conclude(nil)
+		return nil, err
+	}
+	go p.supervise(ctx)
+	return p, nil
 }
 
-// Read returns the output of the last stage.
-func (p *Pipeline) Read(b []byte) (int, error) { panic("to be written") }
+// Read returns the output of the last stage. At its end it waits until every stage
+// has ended, and returns io.EOF only when all were good; otherwise the error is an
+// *Error. Once the pipeline has failed and its processes are gone it returns at
+// once, whatever output is left.
+func (p *Pipeline) Read(b []byte) (int, error) {
+	p.reads.Add(1)
+	n, err := p.out.Read(b)
+	p.reads.Add(1)
+	if err == nil {
+		return n, nil
+	}
+	select {
+	case p.ended <- err:
+	default:
+	}
+	<-p.done
+	if p.err != nil {
+		return 0, p.err
+	}
+	return 0, io.EOF
+}
 
-// Close ends what still runs.
-func (p *Pipeline) Close() error { panic("to be written") }
+// Close ends what still runs and waits for it. After Read has returned an error it
+// does nothing. It may be called more than once, and returns an error only for
+// processes that cannot be ended.
+func (p *Pipeline) Close() error {
+	p.close.Do(func() { close(p.closing) })
+	<-p.done
+	return p.left
+}
 
-// Results returns one Result a stage.
-func (p *Pipeline) Results() []Result { panic("to be written") }
+// Results returns one Result a stage, in their order. It is empty until Read has
+// returned an error or Close has returned.
+func (p *Pipeline) Results() []Result {
+	select {
+	case <-p.done:
+		return p.concluded
+	default:
+		return nil
+	}
+}
+
+// cancelled is the failure of a pipeline that ctx has stopped.
+func cancelled(ctx context.Context) *Error {
+	return &Error{Reason: fmt.Errorf("stopped: %w", context.Cause(ctx))}
+}

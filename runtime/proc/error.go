@@ -1,0 +1,163 @@
+package proc
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error is why a pipeline failed.
+type Error struct {
+	// Reason is why palhm stopped the pipeline when no stage gave cause: it wraps
+	// context.Cause, ErrClosed or ErrHeld. nil = a stage is to blame.
+	Reason error
+
+	// Cause is the failed stage that ended first of those killed neither by SIGPIPE
+	// nor by palhm, else the most downstream one killed by SIGPIPE. nil = none.
+	Cause *StageError
+
+	Others []*StageError // the other stages that ended badly, in their order
+}
+
+// Error names the reason or the cause in one line.
+func (e *Error) Error() string {
+	switch {
+	case e.Reason == nil:
+		return e.Cause.Error()
+	case e.Cause == nil:
+		return e.Reason.Error()
+	}
+	return e.Reason.Error() + "; " + e.Cause.Error()
+}
+
+// Unwrap returns the reason and the cause, as far as there are any.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.Reason != nil {
+		errs = append(errs, e.Reason)
+	}
+	if e.Cause != nil {
+		errs = append(errs, e.Cause)
+	}
+	return errs
+}
+
+// StageError is why a stage is not good.
+type StageError struct {
+	Index    int // from 0
+	Count    int // stages of the pipeline
+	Argv     []string
+	Code     int            // exit code; -1 when Signal or Start is set, or when it did not end
+	Want     string         // the exit codes that are good
+	Signal   syscall.Signal // that killed it; 0 = none
+	Timeout  time.Duration  // that it has outlived; 0 = none
+	Killed   bool           // it still ran when palhm stopped the pipeline
+	Start    error          // why it could not be started; nil = it was
+	Stderr   []byte         // the last of its stderr, at most 64 KiB
+	survived bool           // SIGKILL did not end it
+}
+
+// Error is one line: "stage 2 of 3 (gpg -e): exit code 2, want 0". The stage of a
+// pipeline of one goes without its number.
+func (e *StageError) Error() string {
+	if e.Count == 1 {
+		return Quote(e.Argv) + ": " + e.what()
+	}
+	return fmt.Sprintf("stage %d of %d (%s): %s", e.Index+1, e.Count, Quote(e.Argv), e.what())
+}
+
+// Unwrap returns Start.
+func (e *StageError) Unwrap() error { return e.Start }
+
+func (e *StageError) what() string {
+	switch {
+	case e.Start != nil:
+		return e.Start.Error()
+	case e.Timeout != 0:
+		return fmt.Sprintf("timed out after %s", e.Timeout)
+	case e.survived:
+		return "stopped by palhm, but it did not end after SIGKILL"
+	case e.Killed && e.Signal != 0:
+		return fmt.Sprintf("stopped by palhm (%s)", SignalName(e.Signal))
+	case e.Killed:
+		return fmt.Sprintf("stopped by palhm, exit code %d", e.Code)
+	case e.Signal == syscall.SIGPIPE:
+		return "killed by SIGPIPE: its reader stopped early"
+	case e.Signal != 0:
+		return "killed by " + SignalName(e.Signal)
+	case e.Code < 0:
+		return "how it ended is not known: something else has waited for it"
+	}
+	return fmt.Sprintf("exit code %d, want %s", e.Code, e.Want)
+}
+
+// SignalName names a signal: "SIGTERM". One without a name of its own is "signal 34".
+func SignalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(s))
+}
+
+const maxQuoted = 160 // characters of a command line in an error
+
+// Quote gives a command as a shell would read it, in one line. A very long one is
+// shortened and ends in "...".
+func Quote(argv []string) string {
+	words := make([]string, len(argv))
+	for i, arg := range argv {
+		words[i] = quoteWord(arg)
+	}
+	line := strings.Join(words, " ")
+	if utf8.RuneCountInString(line) <= maxQuoted {
+		return line
+	}
+	return string([]rune(line)[:maxQuoted-4]) + " ..."
+}
+
+// quoteWord quotes in the three ways of a shell: not at all, with '...', and with
+// $'...' (POSIX.1-2024, "Dollar-Single-Quotes") for what would not print.
+func quoteWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./,:=+@%^", r)
+	}
+	hidden := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	switch {
+	case strings.ContainsFunc(s, hidden):
+		return quoteHidden(s)
+	case s == "" || strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }):
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+func quoteHidden(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\'' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case (r == utf8.RuneError && n == 1) || !unicode.IsPrint(r):
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
