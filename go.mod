@@ -13,4 +13,5 @@ require (
 	github.com/spf13/pflag v1.0.10 // indirect
 	go.starlark.net v0.0.0-20260908191801-89a6a09411d5 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 )
