@@ -1,0 +1,124 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "palhm/"
+
+// rule says what a package of ours may import of ours.
+type rule struct {
+	pkg   string   // the package, or with a trailing /... all below
+	may   []string // nil = nothing of ours
+	why   string
+	never []string // of others, by prefix
+}
+
+var rules = []rule{
+	{pkg: "runtime/plan", why: "a plan is plain data, so that it can be printed, stored and run elsewhere"},
+	{pkg: "runtime/proc", why: "starting processes must be understood and tested without knowing of backups"},
+	{pkg: "runtime/report", may: []string{"runtime/plan"}, why: "a report is plain data and its rendering"},
+	{pkg: "runtime/rotate", may: []string{"runtime/plan", "backends"}, why: "what is removed is decided by a pure function that reaches no storage"},
+	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/proc", "runtime/rotate", "runtime/report", "backends"},
+		why: "the engine runs any plan on any backend: it knows neither the language nor one kind of storage", never: []string{"go.starlark.net"}},
+	{pkg: "starlib", may: []string{"runtime/plan", "starlib/std"}, why: "loading a site starts no process and touches no backend"},
+	{pkg: "starlib/std", why: "it is the text of the standard modules and nothing else"},
+	{pkg: "backends", may: []string{"runtime/plan"}, why: "the contract must not depend on one who keeps it"},
+	{pkg: "backends/backendtest", may: []string{"backends", "runtime/plan"}, why: "the suite tests any backend and must favour none"},
+	{pkg: "backends/null", may: []string{"backends", "runtime/plan"}, why: "backends do not know each other"},
+	{pkg: "backends/localfs", may: []string{"backends", "runtime/plan"}, why: "backends do not know each other"},
+	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "runtime/plan"}, why: "it is the list of backends"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/engine", "runtime/rotate", "runtime/report", "backends", "backends/all"},
+		why: "the command reaches a concrete backend through backends/all only"},
+}
+
+// heavy is what no package may import, besides those that are named.
+var heavy = map[string][]string{
+	"github.com/aws/":     nil,
+	"go.starlark.net":     {"starlib"},
+	"github.com/spf13/":   {"cmd/palhm"},
+	"github.com/rogpeppe": nil,
+}
+
+func TestImportsGoDown(t *testing.T) {
+	seen := map[string]bool{}
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`) {
+		fields := strings.Fields(line)
+		pkg, ours := strings.CutPrefix(fields[0], module)
+		if !ours {
+			continue
+		}
+		seen[pkg] = true
+		r, ok := ruleFor(pkg)
+		if !ok {
+			t.Errorf("package %s has no rule: say here what it may import and why", pkg)
+			continue
+		}
+		for _, imported := range fields[1:] {
+			if name, ours := strings.CutPrefix(imported, module); ours && !contains(r.may, name) {
+				t.Errorf("%s must not import %s: %s", pkg, name, r.why)
+			}
+			for _, n := range r.never {
+				if strings.HasPrefix(imported, n) {
+					t.Errorf("%s must not import %s: %s", pkg, imported, r.why)
+				}
+			}
+			for prefix, allowed := range heavy {
+				if strings.HasPrefix(imported, prefix) && !contains(allowed, pkg) {
+					t.Errorf("%s must not import %s: it belongs to %v", pkg, imported, allowed)
+				}
+			}
+		}
+	}
+	for _, r := range rules {
+		if !seen[r.pkg] && r.pkg != "backends/backendtest" {
+			t.Errorf("there is a rule for %s, but no such package", r.pkg)
+		}
+	}
+}
+
+// What only tests, tools and the language need stays out of the parts below.
+func TestProcessesAndBackendsStayLight(t *testing.T) {
+	for _, pkg := range []string{"runtime/proc", "runtime/engine", "backends/all"} {
+		for _, dep := range goList(t, "{{.ImportPath}}", "-deps", module+pkg) {
+			for _, banned := range []string{"go.starlark.net", "github.com/spf13/", "net/http", "testing"} {
+				if strings.HasPrefix(dep, banned) {
+					t.Errorf("%s reaches %s: it must run without the language, the command line, the network and the tests", pkg, dep)
+				}
+			}
+		}
+	}
+}
+
+func ruleFor(pkg string) (rule, bool) {
+	for _, r := range rules {
+		if r.pkg == pkg {
+			return r, true
+		}
+	}
+	return rule{}, false
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// goList runs go list on the whole module, or on what args name.
+func goList(t *testing.T, format string, args ...string) []string {
+	t.Helper()
+	if len(args) == 0 {
+		args = []string{module + "..."}
+	}
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}

@@ -1,0 +1,176 @@
+// Palhm maintains and backs up hosts while they run. This is its manual, as
+// "palhm help" gives it.
+//
+// # palhm
+//
+//	palhm: maintain and back up a running host
+//
+//	usage: palhm [global options] COMMAND
+//
+//	palhm maintains and backs up hosts while they run. A site file says what to do;
+//	its tasks are dumps and archives that are made in parallel, stored whole or not at
+//	all, and rotated, or steps that are run one after the other.
+//
+//	commands:
+//	  check [SITE]          load a site and say what is wrong with it
+//	  completion SHELL      print a completion script for bash, zsh or fish
+//	  config [SITE]         show what a site is made of
+//	  help [TOPIC]          explain a command, the exit codes, or a built-in of the language
+//	  mod                   show the modules of a site
+//	  plan [SITE] [TASK]    show what would be run
+//	  rotate [SITE] [TASK]  remove the copies that the limits no longer allow
+//	  run [SITE] [TASK]     run a task
+//	  version               print the version
+//
+//	options:
+//	      --version  print the version
+//
+//	global options, before or after the command:
+//	  -f, --file SITE        the SITE to use
+//	  -q, --quiet            print errors only, and nothing at all when all is well
+//	  -v, --verbose          print more; may be repeated
+//	  -j, --jobs N           make N objects at a time; 0 = as many as CPUs, negative = no limit
+//	      --log-format FORM  FORM of the logs: text, json or journald (default: journald in a service of systemd, else text)
+//	      --no-progress      show no progress on a terminal
+//
+//	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), and on a
+//	built-in of the language ("exec").
+//
+// # palhm check
+//
+//	palhm check: load a site and say what is wrong with it
+//
+//	usage: palhm check [SITE]
+//
+//	Loads SITE, and says everything that is wrong with it, or nothing. Nothing is run
+//	and nothing is changed.
+//
+//	What this host lacks is a warning, not an error, because it may be there when the
+//	task runs: programs that are not in PATH, users, files and secrets.
+//
+// # palhm completion
+//
+//	palhm completion: print a completion script for bash, zsh or fish
+//
+//	usage: palhm completion SHELL
+//
+//	examples:
+//	  palhm completion bash > /etc/bash_completion.d/palhm
+//	  palhm completion zsh > /usr/local/share/zsh/site-functions/_palhm
+//	  palhm completion fish > ~/.config/fish/completions/palhm.fish
+//
+// # palhm config
+//
+//	palhm config: show what a site is made of
+//
+//	usage: palhm config [SITE]
+//
+//	Shows where the site is, its settings, its tasks, the modules that it loads, what
+//	it read from this host while it was loaded, and the names of the secrets that its
+//	tasks will read.
+//
+// # palhm help
+//
+//	palhm help: explain a command, the exit codes, or a built-in of the language
+//
+//	usage: palhm help [TOPIC]
+//
+//	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), or a
+//	built-in of the language ("exec", "localfs").
+//
+// # palhm mod
+//
+//	palhm mod: show the modules of a site
+//
+//	usage: palhm mod COMMAND
+//
+//	commands:
+//	  list [SITE]  list the files that a site is made of
+//
+// # palhm plan
+//
+//	palhm plan: show what would be run
+//
+//	usage: palhm plan [SITE] [TASK]
+//
+//	Shows what TASK, or every task, would run, in order. Nothing is run and no backend
+//	is touched. Secrets are shown by name, variables without their values.
+//
+//	With --json the plan is one JSON object that is only ever extended: "file",
+//	"digest", "settings", "tasks", "inputs" (what was read from the host while the site
+//	was loaded) and "modules". The tasks are TASK and those that its steps name, or all.
+//	Time spans are in nanoseconds, sizes in bytes, limits are strings; "depends" of a
+//	group holds indices into the "groups" of its backup.
+//
+//	options:
+//	      --json       print JSON
+//	  -t, --task TASK  the TASK to show
+//
+// # palhm rotate
+//
+//	palhm rotate: remove the copies that the limits no longer allow
+//
+//	usage: palhm rotate [SITE] [TASK]
+//
+//	Removes old copies of the backup TASK until its limits hold, as "palhm run" does
+//	after each copy. Without TASK it is the task "default", or the only backup of the
+//	site. With --explain nothing is changed: a table says what would become of each
+//	copy, and why.
+//
+//	options:
+//	      --explain        only say which copies would go, and why
+//	  -t, --task TASK      the TASK to rotate
+//	      --wait DURATION  wait at most DURATION for another run on the same root
+//
+// # palhm run
+//
+//	palhm run: run a task
+//
+//	usage: palhm run [SITE] [TASK]
+//
+//	Runs TASK, or the task "default". SITE is $PALHM_SITE or /etc/palhm/site.star when
+//	none is named. A single argument is a site when it has a / or ends in .star, .json
+//	or .jsonc, else a task.
+//
+//	When copies were made, standard output says where they are, and with
+//	--log-format json it says so as one JSON object. With -q a run that is well prints
+//	nothing: what processes print is held back and shown when their task fails.
+//
+//	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
+//	copy is removed. A second one no longer waits for the processes. SIGUSR1 prints
+//	the progress.
+//
+//	examples:
+//	  palhm run
+//	  palhm run backup
+//	  palhm run ./site.star backup
+//	  palhm -q run --wait 30m backup
+//
+//	options:
+//	      --null           rehearse a backup: make every object and keep nothing
+//	  -t, --task TASK      the TASK to run
+//	      --wait DURATION  wait at most DURATION (such as 10m) for another run on the same root
+//
+// # palhm version
+//
+//	palhm version: print the version
+//
+//	usage: palhm version
+//
+// # exit codes
+//
+//	The exit codes of palhm:
+//
+//	  0      all is well
+//	  1      a task failed; earlier copies are untouched
+//	  2      wrong usage: an unknown command, option or task, or too many arguments.
+//	         Nothing was run
+//	  3      the site cannot be loaded. Nothing was run
+//	  4      the main work is safe, and something after it failed: an old copy could
+//	         not be removed, or the newest copy alone is above the size limit
+//	  5      another run holds the lock of the root; see "palhm help run", --wait
+//	  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
+//	         finished was removed; a copy that had been committed is safe
+//
+//	Standard error says why. With -q a run that exits with 0 prints nothing.
+package main

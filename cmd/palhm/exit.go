@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"palhm/backends"
+)
+
+// The exit codes, as "palhm help exit" explains them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitSite   = 3
+	exitAfter  = 4
+	exitLocked = 5
+	exitSignal = 128 // plus the signal's number
+)
+
+const exitHelp = `The exit codes of palhm:
+
+  0      all is well
+  1      a task failed; earlier copies are untouched
+  2      wrong usage: an unknown command, option or task, or too many arguments.
+         Nothing was run
+  3      the site cannot be loaded. Nothing was run
+  4      the main work is safe, and something after it failed: an old copy could
+         not be removed, or the newest copy alone is above the size limit
+  5      another run holds the lock of the root; see "palhm help run", --wait
+  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
+         finished was removed; a copy that had been committed is safe
+
+Standard error says why. With -q a run that exits with 0 prints nothing.
+`
+
+// exitCode maps what a command returned to the exit code of the process.
+func exitCode(err error) int {
+	var (
+		sig    signalError
+		locked *backends.LockedError
+		usage  *usageError
+		site   *siteError
+		after  *afterError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &sig):
+		return exitSignal + int(sig.signal)
+	case errors.As(err, &locked):
+		return exitLocked
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &site):
+		return exitSite
+	case errors.As(err, &after):
+		return exitAfter
+	}
+	return exitFailed
+}
+
+// usageError is a command line that palhm cannot follow.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// siteError is a site that cannot be loaded.
+type siteError struct{ err error }
+
+func (e *siteError) Error() string { return e.err.Error() }
+func (e *siteError) Unwrap() error { return e.err }
+
+// afterError says that the main work is safe and what followed it was not well.
+type afterError struct{ problems []string }
+
+func (e *afterError) Error() string {
+	return fmt.Sprintf("the main work is safe, but not all is well (%d)", len(e.problems))
+}
+
+// signalError is the cause of a run that a signal ended.
+type signalError struct{ signal syscall.Signal }
+
+func (e signalError) Error() string { return "stopped by " + unix.SignalName(e.signal) }

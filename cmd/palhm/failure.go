@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"palhm/runtime/engine"
+	"palhm/runtime/proc"
+)
+
+// shownStderr is how many of the last lines of a stage's stderr an error shows.
+const shownStderr = 20
+
+// failure is an error of a run as a log tells it: in lines for people, as an
+// object in JSON.
+type failure struct {
+	Error  string         `json:"error"`
+	Task   string         `json:"task,omitempty"`
+	Object string         `json:"object,omitempty"`
+	Step   int            `json:"step,omitempty"` // from 1
+	Pos    string         `json:"pos,omitempty"`
+	Stages []stageFailure `json:"stages,omitempty"` // the cause first
+	Others []failure      `json:"others,omitempty"` // objects that failed on their own at the same time
+	Note   string         `json:"note,omitempty"`   // what became of the copy
+}
+
+// stageFailure is a stage that is not good.
+type stageFailure struct {
+	Error  string   `json:"error"`
+	Stage  int      `json:"stage"` // from 1
+	Argv   []string `json:"argv"`
+	Exit   *int     `json:"exit,omitempty"`
+	Signal string   `json:"signal,omitempty"`
+	Stderr []string `json:"stderr,omitempty"` // its last lines
+}
+
+// newFailure takes an error apart.
+func newFailure(err error) failure {
+	f := failure{Error: err.Error()}
+	var e *engine.Error
+	if errors.As(err, &e) {
+		f.Task, f.Object, f.Step, f.Note = e.Task, e.Object, e.Step, e.Note
+		if e.Pos.File != "" {
+			f.Pos = e.Pos.String()
+		}
+		for _, o := range e.Others {
+			f.Others = append(f.Others, newFailure(o))
+		}
+	}
+	var p *proc.Error
+	if errors.As(err, &p) {
+		if p.Cause != nil {
+			f.Stages = append(f.Stages, newStageFailure(p.Cause))
+		}
+		for _, s := range p.Others {
+			f.Stages = append(f.Stages, newStageFailure(s))
+		}
+	}
+	return f
+}
+
+func newStageFailure(s *proc.StageError) stageFailure {
+	f := stageFailure{Error: s.Error(), Stage: s.Index + 1, Argv: s.Argv, Stderr: lastLines(s.Stderr, shownStderr)}
+	if s.Signal != 0 {
+		f.Signal = proc.SignalName(s.Signal)
+	} else if s.Code >= 0 {
+		f.Exit = &s.Code
+	}
+	return f
+}
+
+// lastLines returns the last lines of what a process wrote, each safe to look at.
+func lastLines(text []byte, most int) []string {
+	text = bytes.TrimRight(text, "\r\n")
+	if len(text) == 0 {
+		return nil
+	}
+	lines := strings.Split(string(text), "\n")
+	lines = lines[max(0, len(lines)-most):]
+	for i, l := range lines {
+		lines[i] = visible(strings.TrimRight(l, "\r"))
+	}
+	return lines
+}
+
+// details gives what there is to say below the line of the error: what the stage
+// at fault complained, the other stages, the other objects.
+func (f failure) details() []string {
+	_, rest, more := strings.Cut(f.Error, "\n")
+	var lines []string
+	if more {
+		lines = strings.Split(rest, "\n")
+	}
+	for i, s := range f.Stages {
+		if i > 0 {
+			lines = append(lines, "  also "+s.Error)
+		}
+		for _, l := range s.Stderr {
+			lines = append(lines, "  | "+l)
+		}
+	}
+	for _, o := range f.Others {
+		lines = append(lines, "  also "+o.Error)
+		for _, l := range o.details() {
+			lines = append(lines, "  "+l)
+		}
+	}
+	if f.Pos != "" {
+		lines = append(lines, fmt.Sprintf("  declared at %s", f.Pos))
+	}
+	if f.Note != "" {
+		lines = append(lines, "  "+f.Note)
+	}
+	return lines
+}

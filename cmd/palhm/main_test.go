@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"palhm": main})
+}
+
+// TestScripts runs the command lines in testdata/script, one script a subject.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PALHM_SITE", "site.star")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"signalled": signalled,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "namespaces" {
+				return os.Geteuid() == 0 && exec.Command("unshare", "--mount", "true").Run() == nil, nil
+			}
+			return false, errors.New("unknown condition " + cond)
+		},
+	})
+}
+
+// exits runs a program that must end with an exit code: exits CODE PROGRAM ARG...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	checkExit(ts, args[0], err)
+}
+
+func checkExit(ts *testscript.TestScript, want string, err error) {
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(got) != want {
+		ts.Fatalf("got exit code %d, want %s", got, want)
+	}
+}
+
+// signalled runs a program and sends it signals while it runs: signalled CODE
+// FILE:SIGNAL... -- PROGRAM ARG... waits for FILE to be there before each. In the
+// place of a signal, +NAME makes the file NAME. What the program prints is left in
+// the files "out" and "err".
+func signalled(ts *testscript.TestScript, neg bool, args []string) {
+	sep := -1
+	for i, a := range args {
+		if a == "--" {
+			sep = i
+			break
+		}
+	}
+	if neg || sep < 1 || sep+1 == len(args) {
+		ts.Fatalf("usage: signalled CODE FILE:SIGNAL... -- PROGRAM ARG...")
+	}
+	program, err := lookIn(ts.Getenv("PATH"), args[sep+1])
+	ts.Check(err)
+	cmd := exec.Command(program, args[sep+2:]...)
+	cmd.Args[0] = args[sep+1]
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = environ(ts)
+	out, err := os.Create(ts.MkAbs("out"))
+	ts.Check(err)
+	defer out.Close()
+	complaints, err := os.Create(ts.MkAbs("err"))
+	ts.Check(err)
+	defer complaints.Close()
+	cmd.Stdout, cmd.Stderr = out, complaints
+	ts.Check(cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for _, step := range args[1:sep] {
+		file, what, _ := strings.Cut(step, ":")
+		await(ts, ts.MkAbs(file), ended)
+		if name, ok := strings.CutPrefix(what, "+"); ok {
+			ts.Check(os.WriteFile(ts.MkAbs(name), nil, 0o644))
+		} else {
+			ts.Check(cmd.Process.Signal(unix.SignalNum("SIG" + what)))
+		}
+	}
+	select {
+	case err := <-ended:
+		checkExit(ts, args[0], err)
+	case <-time.After(patience):
+		cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // only to see where it hangs
+		<-ended
+		ts.Fatalf("%s has not ended\n%s", args[sep+1], ts.ReadFile("err"))
+	}
+}
+
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
+// await waits for a file, which only another process can make.
+func await(ts *testscript.TestScript, file string, ended chan error) {
+	deadline := time.Now().Add(patience)
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case err := <-ended:
+			ts.Fatalf("it ended (%v) before %s was there\n%s", err, file, ts.ReadFile("err"))
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s has not come", file)
+		}
+	}
+}
+
+func lookIn(path, program string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, program)
+		if _, err := os.Stat(file); err == nil {
+			return file, nil
+		}
+	}
+	return "", exec.ErrNotFound
+}
+
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "PALHM_SITE", "GOCOVERDIR", "JOURNAL_STREAM"} {
+		if v := ts.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"palhm/backends/all"
+	"palhm/runtime/engine"
+	"palhm/runtime/plan"
+	"palhm/runtime/report"
+)
+
+// runOptions are the options of "palhm run".
+type runOptions struct {
+	task string
+	null bool
+	wait time.Duration
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run [SITE] [TASK]",
+		Short: "run a task",
+		Long: `Runs TASK, or the task "default". SITE is $PALHM_SITE or /etc/palhm/site.star when
+none is named. A single argument is a site when it has a / or ends in .star, .json
+or .jsonc, else a task.
+
+When copies were made, standard output says where they are, and with
+--log-format json it says so as one JSON object. With -q a run that is well prints
+nothing: what processes print is held back and shown when their task fails.
+
+SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
+copy is removed. A second one no longer waits for the processes. SIGUSR1 prints
+the progress.`,
+		Example: `palhm run
+palhm run backup
+palhm run ./site.star backup
+palhm -q run --wait 30m backup`,
+		Args:              atMost(2),
+		ValidArgsFunction: a.completeTasks,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(c.Context(), args, o)
+		},
+	}
+	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to run")
+	c.Flags().BoolVar(&o.null, "null", false, "rehearse a backup: make every object and keep nothing")
+	c.Flags().DurationVar(&o.wait, "wait", 0, "wait at most `DURATION` (such as 10m) for another run on the same root")
+	return c
+}
+
+func (a *app) run(ctx context.Context, args []string, o runOptions) error {
+	if o.wait < 0 {
+		return usagef("got --wait %s, want a time span that is not negative", o.wait)
+	}
+	file, name, err := a.siteAndTask(args, o.task)
+	if err != nil {
+		return err
+	}
+	site, err := a.load(ctx, file)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		name = defaultTask
+	}
+	task, err := findTask(site, name)
+	if err != nil {
+		return err
+	}
+	if o.null {
+		if task, err = rehearsal(site, task); err != nil {
+			return err
+		}
+	}
+	e := a.engine(site)
+	e.Wait = o.wait
+	var r *report.Run
+	err = a.watched(ctx, e, func(ctx context.Context) (err error) {
+		r, err = e.Run(ctx, site, task)
+		return err
+	})
+	return a.conclude(r, err)
+}
+
+// rehearsal is a backup with its backends replaced by null.
+func rehearsal(site *plan.Site, t *plan.Task) (*plan.Task, error) {
+	if t.Backup == nil {
+		list := strings.Join(taskNames(site, isBackup), ", ")
+		if list == "" {
+			list = "none"
+		}
+		return nil, usagef("--null rehearses a backup and task %q is a routine: its steps would really be run; the backups are: %s", t.Name, list)
+	}
+	task, backup := *t, *t.Backup
+	backup.Backends = []plan.Backend{{Kind: "null", Pos: t.Pos}}
+	task.Backup = &backup
+	return &task, nil
+}
+
+// engine sets up what runs the tasks of a site.
+func (a *app) engine(site *plan.Site) *engine.Engine {
+	host, _ := os.Hostname() // loading a site has already asked for it
+	e := &engine.Engine{
+		Open:      all.Open,
+		Log:       a.log,
+		Host:      host,
+		Version:   version(),
+		Environ:   os.Environ(),
+		Stdout:    a.stdout,
+		Stderr:    a.screen,
+		Verbosity: a.verbosity(site.Settings.Verbosity),
+		Quiet:     a.flags.quiet,
+		Workers:   site.Settings.Workers,
+	}
+	if a.flags.workersSet {
+		e.Workers = a.flags.workers
+	}
+	return e
+}
+
+// watched calls work under the eyes of the signals and of the progress display.
+func (a *app) watched(ctx context.Context, e *engine.Engine, work func(context.Context) error) error {
+	ctx, hurry, stop := watchSignals(ctx, func() { a.printProgress(e) })
+	defer stop()
+	e.Hurry = hurry
+	if !a.flags.quiet && !a.flags.noProgress && a.flags.logFormat == logText && isTerminal(a.screen.out) {
+		defer a.showProgress(e)()
+	}
+	return work(ctx)
+}
+
+// conclude prints what a run has made, and returns its error or that of what came
+// after it.
+func (a *app) conclude(r *report.Run, err error) error {
+	if !a.flags.quiet {
+		printErr := a.summarise(r, err == nil)
+		if err == nil && printErr != nil {
+			r.After = append(r.After, fmt.Sprintf("print the summary: %v", printErr))
+		}
+	}
+	if err != nil {
+		// What went wrong besides the error itself must not get lost.
+		for _, problem := range r.After {
+			a.log.Error(problem)
+		}
+		return err
+	}
+	if len(r.After) > 0 {
+		return &afterError{r.After}
+	}
+	return nil
+}
+
+// summarise prints the copies of a run.
+func (a *app) summarise(r *report.Run, done bool) error {
+	if a.flags.logFormat == logJSON {
+		return json.NewEncoder(a.stdout).Encode(r)
+	}
+	var errs []error
+	for _, c := range r.Copies {
+		_, err := fmt.Fprintln(a.stdout, copyLine(c))
+		errs = append(errs, err)
+	}
+	if len(r.Copies) == 0 && done {
+		a.log.Info(fmt.Sprintf("%s: done in %s", r.Task, humanDuration(r.End.Sub(r.Start))))
+	}
+	return errors.Join(errs...)
+}
+
+// copyLine tells of one copy: "backup: 3 objects, 1.50 MiB in 2.1s: /root/PREFIX".
+func copyLine(c report.Copy) string {
+	place := "kept nowhere (null)"
+	if c.Root != "" {
+		place = strings.TrimSuffix(c.Root, "/") + "/" + c.Prefix
+	}
+	line := fmt.Sprintf("%s: %s, %s in %s: %s", c.Task, plural(c.Objects, "object", "objects"),
+		humanBytes(c.Bytes), humanDuration(c.Duration), place)
+	if len(c.Removed) > 0 {
+		line += "; removed by rotation: " + removedList(c.Removed)
+	}
+	return line
+}
+
+func removedList(removed []report.Removed) string {
+	names := make([]string, len(removed))
+	for i, r := range removed {
+		names[i] = r.Prefix
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"palhm/runtime/plan"
+	"palhm/starlib"
+)
+
+// defaultTask is what "palhm run" runs when no task is named.
+const defaultTask = "default"
+
+// looksLikeSite tells a site from a task: task names have no slash and none of
+// these endings.
+func looksLikeSite(arg string) bool {
+	if strings.Contains(arg, "/") {
+		return true
+	}
+	switch filepath.Ext(arg) {
+	case ".star", ".json", ".jsonc":
+		return true
+	}
+	return false
+}
+
+// siteAndTask sorts the arguments [SITE] [TASK]. Either may be "".
+func (a *app) siteAndTask(args []string, taskFlag string) (site, task string, err error) {
+	switch {
+	case len(args) == 2 && !looksLikeSite(args[0]) && looksLikeSite(args[1]):
+		return "", "", usagef("the site comes before the task: %s", shellQuote([]string{args[1], args[0]}))
+	case len(args) == 2 && !looksLikeSite(args[0]):
+		return "", "", usagef("got %q, want a site: a path with a / in it, or a name that ends in .star", args[0])
+	case len(args) == 2 && looksLikeSite(args[1]):
+		return "", "", usagef("got %q, want a task", args[1])
+	case len(args) == 2:
+		site, task = args[0], args[1]
+	case len(args) == 1 && looksLikeSite(args[0]):
+		site = args[0]
+	case len(args) == 1:
+		task = args[0]
+	}
+	if site != "" && a.flags.site != "" {
+		return "", "", usagef("the site is given twice: -f %s and %s", a.flags.site, site)
+	}
+	if task != "" && taskFlag != "" {
+		return "", "", usagef("the task is given twice: -t %s and %s", taskFlag, task)
+	}
+	if site == "" {
+		site = a.flags.site
+	}
+	if task == "" {
+		task = taskFlag
+	}
+	return site, task, nil
+}
+
+// siteArg is siteAndTask for the commands that take no task.
+func (a *app) siteArg(args []string) (string, error) {
+	if len(args) == 1 && a.flags.site != "" {
+		return "", usagef("the site is given twice: -f %s and %s", a.flags.site, args[0])
+	}
+	if len(args) == 1 {
+		return args[0], nil
+	}
+	return a.flags.site, nil
+}
+
+// load loads a site, "" being the one of this host, and puts its verbosity into
+// force.
+func (a *app) load(ctx context.Context, file string) (*plan.Site, error) {
+	file, err := a.findSite(file)
+	if err != nil {
+		return nil, &siteError{err}
+	}
+	cfg, err := a.starlibConfig()
+	if err != nil {
+		return nil, &siteError{err}
+	}
+	site, err := starlib.Load(ctx, cfg, file)
+	if err != nil {
+		return nil, &siteError{err}
+	}
+	a.level.Set(slogLevel(a.verbosity(site.Settings.Verbosity)))
+	return site, nil
+}
+
+// findSite says which file is the site.
+func (a *app) findSite(file string) (string, error) {
+	if file == "" {
+		file = os.Getenv("PALHM_SITE")
+	}
+	if file == "" {
+		return a.hostSite()
+	}
+	switch filepath.Ext(file) {
+	case ".json", ".jsonc", ".conf":
+		return "", foreignSite(file)
+	}
+	return file, nil
+}
+
+// hostSite is the site of this host, where PALHM looks for its own.
+func (a *app) hostSite() (string, error) {
+	own := filepath.Join(a.etc, "site.star")
+	if _, err := os.Stat(own); !errors.Is(err, fs.ErrNotExist) {
+		return own, nil
+	}
+	for _, name := range []string{"palhm.jsonc", "palhm.conf"} {
+		file := filepath.Join(a.etc, name)
+		if _, err := os.Stat(file); err == nil {
+			return "", foreignSite(file)
+		}
+	}
+	return "", fmt.Errorf("no site: name one, set $PALHM_SITE, or write %s", own)
+}
+
+func foreignSite(file string) error {
+	return fmt.Errorf("%s: it is written for the Python program PALHM, and this version cannot convert it; write a .star site", file)
+}
+
+// task finds a task of a site by name.
+func findTask(site *plan.Site, name string) (*plan.Task, error) {
+	if t := site.Task(name); t != nil {
+		return t, nil
+	}
+	names := taskNames(site, func(*plan.Task) bool { return true })
+	if len(names) == 0 {
+		return nil, usagef("no task %q: %s has no task at all", name, site.File)
+	}
+	return nil, usagef("no task %q in %s%s; its tasks are: %s", name, site.File, didYouMean(name, names), strings.Join(names, ", "))
+}
+
+func taskNames(site *plan.Site, wanted func(*plan.Task) bool) []string {
+	var names []string
+	for _, t := range site.Tasks {
+		if wanted(t) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+func isBackup(t *plan.Task) bool { return t.Backup != nil }
