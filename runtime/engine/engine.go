@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -12,54 +13,118 @@ import (
 	"palhm/backends"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
-	"palhm/runtime/rotate"
 )
 
 // Engine runs tasks. Its fields are set before the first Run and not changed
-// afterwards.
+// afterwards; then its methods may be called concurrently. It holds no state of a
+// task: a task that is run twice runs twice.
 type Engine struct {
-	Open      func(plan.Backend) (backends.Store, error)
-	Log       *slog.Logger
-	Stdout    io.Writer       // gets what steps print, as far as Verbosity shows it
-	Stderr    io.Writer       // gets what processes complain, as far as Verbosity shows it
-	Verbosity int             // a child's stream is shown when this is at least its level
-	Quiet     bool            // hold the output of children back until their task fails
-	Workers   int             // objects at a time, as plan.Settings.Workers
-	Wait      time.Duration   // how long to wait for another process's lock
-	Grace     time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
-	Hurry     <-chan struct{} // when closed, grace periods are over
-	Environ   []string        // what processes inherit
-	Host      string          // name of this host, as manifests record it
-	Version   string          // of palhm
-	Now       func() time.Time
+	Open    func(plan.Backend) (backends.Store, error)
+	Log     *slog.Logger
+	Host    string   // name of this host, as manifests record it
+	Version string   // of palhm, as manifests record it
+	Environ []string // what processes inherit, "NAME=value"
+
+	Stdout    io.Writer // gets what steps print
+	Stderr    io.Writer // gets what processes complain
+	Verbosity int       // a child's stream is shown when this is at least its level
+	Quiet     bool      // hold back what Verbosity would show, until its task fails
+
+	Workers int             // objects at a time, as plan.Settings.Workers
+	Wait    time.Duration   // how long to wait for another process's lock
+	Grace   time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
+	Hurry   <-chan struct{} // when closed, grace periods are over; nil = never
+
+	// Now and Sleep are the clock. The zero value is the real one.
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
+
+	progress progress
 }
 
-// Progress is an object that is being made.
-type Progress struct {
-	Task  string
-	Path  string
-	Bytes int64 // stored so far
-	Hint  int64 // expected size, or 0
-	Start time.Time
-}
+// cleanupTime bounds what is done after a run was cancelled: removing a partial
+// copy must end, and it must not be given up at once.
+const cleanupTime = 10 * time.Minute
 
 // Run runs a task. The report is never nil; after an error it says what had been
-// done until then. The error is a *LockedError of backends, or wraps the cause of
-// ctx, when it is about those.
+// done until then. The error is an *Error; it wraps a *backends.LockedError when
+// another run has the root, and the cause of ctx when that ended the run.
 func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*report.Run, error) {
-	panic("to be written")
+	r := &run{Engine: e, site: site, report: &report.Run{Task: task.Name, Start: e.now()}}
+	err := r.task(ctx, task)
+	r.report.End = e.now()
+	return r.report, err
 }
 
-// Explain says what rotation of a backup task would do now. It changes nothing.
-func (e *Engine) Explain(ctx context.Context, task *plan.Task) (rotate.Result, error) {
-	panic("to be written")
+// run is one Run.
+type run struct {
+	*Engine
+	site   *plan.Site
+	report *report.Run
 }
 
-// Rotate removes what the limits of a backup task ask for now.
-func (e *Engine) Rotate(ctx context.Context, task *plan.Task) (rotate.Result, []report.Removed, error) {
-	panic("to be written")
+// task runs one task: the one that was asked for, or a routine's step.
+func (r *run) task(ctx context.Context, t *plan.Task) error {
+	limited, cancel := withTimeout(ctx, t.Timeout, "task "+t.Name)
+	defer cancel()
+	out := r.newOutput()
+	var err error
+	r.Log.Debug("task begins", "task", t.Name)
+	if t.Backup != nil {
+		err = r.backup(ctx, limited, t, out)
+	} else {
+		err = r.routine(limited, t, out)
+	}
+	if err != nil {
+		out.release()
+		return err
+	}
+	r.Log.Debug("task is done", "task", t.Name)
+	return nil
 }
 
-// Progress returns the objects that are being made now, in the order in which they
-// were started. It may be called at any time from any goroutine.
-func (e *Engine) Progress() []Progress { panic("to be written") }
+// after records what failed once the main work was safe.
+func (r *run) after(t *plan.Task, msg string) {
+	r.report.After = append(r.report.After, t.Name+": "+msg)
+}
+
+func (e *Engine) now() time.Time {
+	if e.Now != nil {
+		return e.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
+	if e.Sleep != nil {
+		return e.Sleep(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// withTimeout is context.WithTimeout with an error that says whose time was up.
+func withTimeout(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, &TimeoutError{What: what, After: d})
+}
+
+// workers returns how many objects may be made at the same time; at most n are
+// ever needed.
+func (e *Engine) workers(cpus, n int) int {
+	switch {
+	case e.Workers < 0:
+		return n
+	case e.Workers == 0:
+		return cpus
+	}
+	return cmp.Or(e.Workers, 1)
+}

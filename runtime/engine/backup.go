@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"palhm/backends"
+	"palhm/runtime/plan"
+	"palhm/runtime/report"
+	"palhm/runtime/rotate"
+)
+
+// backup makes one copy. outer is the caller's context: rotation, which comes when
+// the copy is safe, has no part in the task's own time limit.
+func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) error {
+	backend := t.Backup.Backends[0]
+	fail := func(err error) error { return &Error{Task: t.Name, Pos: t.Pos, Err: err} }
+	store, err := r.Open(backend)
+	if err != nil {
+		return fail(err)
+	}
+	release, err := r.lock(ctx, store, t.Name)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err := release(); err != nil {
+			r.after(t, err.Error())
+		}
+	}()
+	if err := store.Recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return fail(context.Cause(ctx))
+		}
+		r.after(t, fmt.Sprintf("remove what an earlier run left: %v", err))
+	}
+	c, err := r.begin(ctx, store, t)
+	if err != nil {
+		return fail(err)
+	}
+	done, err := r.fill(ctx, c, t, out)
+	if err != nil {
+		return err
+	}
+	r.report.Copies = append(r.report.Copies, done)
+	copied := &r.report.Copies[len(r.report.Copies)-1]
+	if backend.Kind == "null" {
+		return nil
+	}
+	return r.rotate(outer, store, t, copied)
+}
+
+// fill makes the objects of a copy and commits it, or aborts it.
+func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) (report.Copy, error) {
+	records, err := r.objects(ctx, c, t, out)
+	if err == nil && ctx.Err() != nil {
+		err = &Error{Task: t.Name, Pos: t.Pos, Err: context.Cause(ctx)}
+	}
+	if err == nil {
+		// From here on a signal waits: a commit that is cut would only cost the copy.
+		if commitErr := backends.Commit(context.WithoutCancel(ctx), c.Copy, r.manifest(c, t, records)); commitErr != nil {
+			err = &Error{Task: t.Name, Pos: t.Pos, Err: commitErr}
+		}
+	}
+	r.warn(c, t)
+	if err != nil {
+		return report.Copy{}, r.abort(ctx, c, err)
+	}
+	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.start)}
+	for _, rec := range records {
+		done.Bytes += rec.Size
+	}
+	r.Log.Debug("copy is committed", "task", t.Name, "copy", c.prefix)
+	return done, nil
+}
+
+// abort removes a partial copy and returns err with a word on what became of it.
+func (r *run) abort(ctx context.Context, c *openCopy, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	note := "the partial copy was removed; earlier copies are untouched"
+	if abortErr := c.Abort(ctx); abortErr != nil {
+		note = fmt.Sprintf("the partial copy could not be removed (%v); the next run will try again; earlier copies are untouched", abortErr)
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		e.Note = note
+	}
+	return err
+}
+
+// warn logs what a backend did less well than it was asked.
+func (r *run) warn(c *openCopy, t *plan.Task) {
+	if w, ok := c.Copy.(backends.Warner); ok {
+		for _, msg := range w.Warnings() {
+			r.Log.Warn(msg, "task", t.Name)
+		}
+	}
+}
+
+// lock takes the lock of a root that has one.
+func (e *Engine) lock(ctx context.Context, store backends.Store, task string) (release func() error, err error) {
+	l, ok := store.(backends.Locker)
+	if !ok {
+		return func() error { return nil }, nil
+	}
+	return l.Lock(ctx, backends.Owner{PID: pid(), Host: e.Host, Task: task, Since: e.now()}, e.Wait)
+}
+
+// openCopy is a copy that is being made.
+type openCopy struct {
+	backends.Copy
+	prefix string
+	start  time.Time
+}
+
+// prefixWait is how long a run waits for a prefix of its own: two runs in one
+// second, or a clock that was set back a little.
+const prefixWait = time.Minute
+
+// begin starts a copy under a name that is later than the newest copy's, so that
+// the order of the names stays the order in which the copies were made.
+func (r *run) begin(ctx context.Context, store backends.Store, t *plan.Task) (*openCopy, error) {
+	infos, err := store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest := newestOf(rotate.Select(infos, r.query(t)))
+	deadline := r.now().Add(prefixWait)
+	for {
+		now := r.now()
+		start := now.Truncate(time.Second)
+		prefix := backends.FormatPrefix(start, t.Backup.Prefix)
+		if start.After(newest.Time) {
+			c, err := store.Begin(ctx, prefix)
+			if err == nil {
+				return &openCopy{c, prefix, start}, nil
+			}
+			if !errors.Is(err, backends.ErrPrefixTaken) || !now.Before(deadline) {
+				return nil, err
+			}
+		} else if newest.Time.After(deadline) || !now.Before(deadline) {
+			return nil, fmt.Errorf("the clock says %s, which is not later than the newest copy %s: has it been set back? set it, or rename that copy",
+				prefix, newest.Prefix)
+		}
+		if err := r.sleep(ctx, start.Add(time.Second).Sub(now)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// newestOf returns the newest copy that takes part in the rotation.
+func newestOf(r rotate.Result) backends.Info {
+	var newest backends.Info
+	for _, d := range r.Decisions {
+		if d.Verdict != rotate.Ignore {
+			newest = d.Copy
+		}
+	}
+	return newest
+}
+
+// objects makes every object of a backup and returns their records in declaration
+// order. After a failure no new one is started and the running ones are stopped.
+func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, out *output) ([]backends.ObjectRecord, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m := &maker{run: r, copy: c, task: t, out: out}
+	sched := newSchedule(t.Backup)
+	total := t.Backup.Objects()
+	limit := r.workers(runtime.NumCPU(), total)
+	records := make(map[*plan.Object]backends.ObjectRecord, total)
+	results := make(chan made)
+	var failed *Error
+	for running := 0; ; {
+		for running < limit && failed == nil && ctx.Err() == nil {
+			o, group := sched.take()
+			if o == nil {
+				break
+			}
+			running++
+			go func() { results <- m.make(ctx, o, group) }()
+		}
+		if running == 0 {
+			break
+		}
+		res := <-results
+		running--
+		switch {
+		case res.err == nil:
+			records[res.object] = res.record
+			sched.done(res.group)
+		case failed == nil:
+			failed = res.err
+			cancel(errSibling)
+		case !errors.Is(res.err, errSibling) && context.Cause(ctx) == errSibling:
+			failed.Others = append(failed.Others, res.err)
+		}
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	if ctx.Err() == nil && len(records) != total {
+		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: errors.New("internal error: the groups of the plan wait for each other")}
+	}
+	return inOrder(t.Backup, records), nil
+}
+
+func inOrder(b *plan.Backup, records map[*plan.Object]backends.ObjectRecord) []backends.ObjectRecord {
+	list := make([]backends.ObjectRecord, 0, len(records))
+	for _, g := range b.Groups {
+		for _, o := range g.Objects {
+			list = append(list, records[o])
+		}
+	}
+	return list
+}

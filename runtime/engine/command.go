@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"palhm/runtime/plan"
+	"palhm/runtime/proc"
+)
+
+// commands turns the stages of a plan into commands that can be started. release
+// closes what they read and flushes what they printed; it is called when they have
+// ended, or when they could not be started.
+func (e *Engine) commands(stages plan.Pipeline, out *output) (cmds []proc.Command, release func(), err error) {
+	var closers []io.Closer
+	release = func() {
+		for _, c := range closers {
+			c.Close()
+		}
+	}
+	cmds = make([]proc.Command, len(stages))
+	for i, x := range stages {
+		cmd, err := e.command(x)
+		if err != nil {
+			release()
+			return nil, nil, fmt.Errorf("start %s: %w", proc.Quote(x.Argv), err)
+		}
+		if cmd.Stdin != nil {
+			closers = append(closers, cmd.Stdin)
+		}
+		if w := out.stderr(x.VerbosityStderr); w != nil {
+			cmd.Stderr = w
+			closers = append(closers, w)
+		}
+		cmds[i] = cmd
+	}
+	return cmds, release, nil
+}
+
+func (e *Engine) command(x *plan.Exec) (proc.Command, error) {
+	cred, account, err := credential(x.User)
+	if err != nil {
+		return proc.Command{}, err
+	}
+	env, err := e.environ(x, account)
+	if err != nil {
+		return proc.Command{}, err
+	}
+	stdin, err := e.stdin(x)
+	if err != nil {
+		return proc.Command{}, err
+	}
+	return proc.Command{
+		Argv:       x.Argv,
+		Env:        env,
+		Dir:        x.Dir,
+		Credential: cred,
+		Stdin:      stdin,
+		Good:       x.ExitCodes.Good,
+		Want:       x.ExitCodes.String(),
+		SIGPIPE:    x.SIGPIPE,
+		Timeout:    x.Timeout,
+	}, nil
+}
+
+// environ returns the whole environment of a command: what it inherits, the
+// account's own variables when it runs as another user, and what the site sets.
+func (e *Engine) environ(x *plan.Exec, account *user.User) ([]string, error) {
+	var set []string
+	if account != nil {
+		set = append(set, "HOME="+account.HomeDir, "USER="+account.Username, "LOGNAME="+account.Username)
+	}
+	for _, v := range x.Env {
+		value, err := e.value(v.Value)
+		if err != nil {
+			return nil, fmt.Errorf("environment variable %s: %w", v.Name, err)
+		}
+		if strings.ContainsRune(value, 0) {
+			return nil, fmt.Errorf("environment variable %s: its value has a zero byte", v.Name)
+		}
+		set = append(set, v.Name+"="+value)
+	}
+	if x.CleanEnv {
+		return dedupe(set), nil
+	}
+	if len(set) == 0 {
+		return e.Environ, nil
+	}
+	return dedupe(append(slices.Clip(e.Environ), set...)), nil
+}
+
+// dedupe keeps the last of several settings of one variable: getenv(3) would find
+// the first.
+func dedupe(env []string) []string {
+	last := make(map[string]int, len(env))
+	for i, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		last[name] = i
+	}
+	kept := make([]string, 0, len(last))
+	for i, kv := range env {
+		if name, _, _ := strings.Cut(kv, "="); last[name] == i {
+			kept = append(kept, kv)
+		}
+	}
+	return kept
+}
+
+// value returns a literal, or reads a secret. Of a secret, the newline at its end
+// belongs to the file and not to the value.
+func (e *Engine) value(v plan.Value) (string, error) {
+	if v.Secret == nil {
+		return v.Text, nil
+	}
+	data, err := e.secret(v.Secret)
+	return strings.TrimSuffix(string(data), "\n"), err
+}
+
+// maxSecret bounds a secret: more is a wrong path.
+const maxSecret = 1 << 20
+
+func (e *Engine) secret(s *plan.Secret) ([]byte, error) {
+	if s.Env != "" {
+		value, ok := e.lookup(s.Env)
+		if !ok {
+			return nil, fmt.Errorf("%s: the variable is not set in palhm's environment", s)
+		}
+		return []byte(value), nil
+	}
+	path := s.File
+	if dir, ok := e.lookup("CREDENTIALS_DIRECTORY"); ok && !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	if len(data) > maxSecret {
+		return nil, fmt.Errorf("%s: %s is larger than %d bytes; is it the right file?", s, path, maxSecret)
+	}
+	return data, nil
+}
+
+func (e *Engine) lookup(name string) (string, bool) {
+	for _, kv := range slices.Backward(e.Environ) {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// stdin opens what a stage reads, or returns nil for /dev/null.
+func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
+	switch {
+	case x.Stdin == nil:
+		return nil, nil
+	case x.Stdin.Content == nil:
+		path := x.Stdin.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(x.Dir, path)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("stdin: %w", err)
+		}
+		return f, nil
+	case x.Stdin.Content.Secret == nil:
+		return proc.Content([]byte(x.Stdin.Content.Text))
+	}
+	data, err := e.secret(x.Stdin.Content.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("stdin: %w", err)
+	}
+	defer clear(data)
+	return proc.Content(data)
+}
+
+// credential looks an account up, by name or number. Both results are nil for
+// palhm's own.
+func credential(name string) (*syscall.Credential, *user.User, error) {
+	if name == "" {
+		return nil, nil, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		byID, idErr := user.LookupId(name)
+		if idErr != nil {
+			return nil, nil, fmt.Errorf("user %q: %w", name, err)
+		}
+		u = byID
+	}
+	if u.Uid == strconv.Itoa(os.Geteuid()) {
+		return nil, u, nil
+	}
+	groups, err := u.GroupIds()
+	if err != nil {
+		return nil, nil, fmt.Errorf("user %q: read its groups: %w", name, err)
+	}
+	cred := new(syscall.Credential)
+	ids := append([]string{u.Uid, u.Gid}, groups...)
+	numbers := make([]uint32, len(ids))
+	for i, id := range ids {
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return nil, nil, fmt.Errorf("user %q: %w", name, err)
+		}
+		numbers[i] = uint32(n)
+	}
+	cred.Uid, cred.Gid, cred.Groups = numbers[0], numbers[1], numbers[2:]
+	return cred, u, nil
+}

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"palhm/runtime/plan"
+)
+
+// Error says which part of a task failed.
+type Error struct {
+	Task   string
+	Object string   // path of the object that failed, or ""
+	Step   int      // number of the step that failed, from 1, or 0
+	Pos    plan.Pos // where the part was declared
+	Err    error
+	Others []*Error // objects that failed on their own at the same time
+	Note   string   // what became of the copy, or ""
+}
+
+// Error is one line; the failing stage's stderr is not in it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "task %s: ", e.Task)
+	switch {
+	case e.Object != "":
+		fmt.Fprintf(&b, "object %s: ", e.Object)
+	case e.Step > 0:
+		fmt.Fprintf(&b, "step %d: ", e.Step)
+	}
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// TimeoutError says that the time that a site allows was up.
+type TimeoutError struct {
+	What  string // "task backup", "object root.tar.zst"
+	After time.Duration
+}
+
+func (e *TimeoutError) Error() string { return fmt.Sprintf("%s timed out after %s", e.What, e.After) }
+
+// Timeout makes the error a timeout for whoever asks with net.Error's method.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// errSibling is the cause with which the running objects are stopped when another
+// object of their backup has failed.
+var errSibling = errors.New("another object of the backup failed")

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"palhm/backends"
+	"palhm/runtime/plan"
+	"palhm/runtime/proc"
+)
+
+// maker makes the objects of one copy.
+type maker struct {
+	*run
+	copy *openCopy
+	task *plan.Task
+	out  *output
+}
+
+// made is the result of one object.
+type made struct {
+	object *plan.Object
+	group  int
+	record backends.ObjectRecord
+	err    *Error
+}
+
+// The pause before a repeated attempt doubles from the first to the longest.
+const (
+	firstPause   = time.Second
+	longestPause = time.Minute
+)
+
+// make makes an object, with as many attempts as it may have.
+func (m *maker) make(ctx context.Context, o *plan.Object, group int) made {
+	pause := firstPause
+	for left := o.Retry; ; left-- {
+		record, err := m.attempt(ctx, o)
+		if err == nil {
+			m.Log.Info("object is stored", "task", m.task.Name, "object", o.Path, "bytes", record.Size,
+				"duration", time.Duration(record.Seconds*float64(time.Second)).Round(time.Millisecond))
+			return made{object: o, group: group, record: record}
+		}
+		if left == 0 || ctx.Err() != nil {
+			return made{object: o, group: group, err: &Error{Task: m.task.Name, Object: o.Path, Pos: o.Pos, Err: err}}
+		}
+		m.Log.Warn("object failed, trying again", "task", m.task.Name, "object", o.Path, "error", err, "attempts_left", left, "after", pause)
+		if m.sleep(ctx, pause) != nil {
+			return made{object: o, group: group, err: &Error{Task: m.task.Name, Object: o.Path, Pos: o.Pos, Err: err}}
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// attempt runs the pipeline of an object once, into the copy.
+func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRecord, error) {
+	ctx, cancel := withTimeout(ctx, o.Timeout, "object "+o.Path)
+	defer cancel()
+	start := m.now()
+	p, err := m.start(ctx, o.Pipeline, m.out)
+	if err != nil {
+		return backends.ObjectRecord{}, err
+	}
+	defer p.Close()
+	item := m.progress.begin(m.task.Name, o, start)
+	defer m.progress.end(item)
+	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p, item: item, min: o.MinSize}, o.AllocSize)
+	if err != nil {
+		return backends.ObjectRecord{}, err
+	}
+	p.Close()
+	return backends.ObjectRecord{
+		Path:      o.Path,
+		Size:      stored.Size,
+		SHA256:    stored.SHA256,
+		CRC64NVME: stored.CRC64NVME,
+		Start:     start,
+		Seconds:   m.now().Sub(start).Seconds(),
+		Stages:    stageRecords(o.Pipeline, p.Results()),
+		Inverse:   inverseRecords(o.Pipeline),
+	}, nil
+}
+
+// watched counts what a pipeline yields, and turns the end of a stream that is too
+// short into a failure, so that it is never stored.
+type watched struct {
+	r    io.Reader
+	item *item
+	min  int64
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.r.Read(b)
+	total := w.item.bytes.Add(int64(n))
+	if err == io.EOF && total < w.min {
+		err = fmt.Errorf("got %d bytes, want at least min_size %d", total, w.min)
+	}
+	return n, err
+}
+
+// pipeline is a running pipeline and what is released with it.
+type pipeline struct {
+	*proc.Pipeline
+	release func()
+}
+
+// Close ends the pipeline. It may be called more than once.
+func (p *pipeline) Close() error {
+	err := p.Pipeline.Close()
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+	return err
+}
+
+// start starts the stages of a pipeline. Their stderr goes to out.
+func (e *Engine) start(ctx context.Context, stages plan.Pipeline, out *output) (*pipeline, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	cmds, release, err := e.commands(stages, out)
+	if err != nil {
+		return nil, err
+	}
+	p, err := proc.Start(ctx, cmds, proc.Options{Grace: e.Grace, Hurry: e.Hurry})
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &pipeline{p, release}, nil
+}

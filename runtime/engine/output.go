@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// maxHeld is how much of a task's output is held back with -q: its last part says
+// most.
+const maxHeld = 64 << 10
+
+// output is where the children of one task print to.
+type output struct {
+	e    *Engine
+	mu   sync.Mutex
+	held []byte // with Quiet: what release will show
+	cut  bool   // held has lost its beginning
+}
+
+func (e *Engine) newOutput() *output { return &output{e: e} }
+
+// stdout returns where a step of that level prints to: nothing is kept of what the
+// verbosity hides.
+func (o *output) stdout(level int) io.Writer {
+	switch {
+	case o.e.Verbosity < level || o.e.Stdout == nil:
+		return io.Discard
+	case o.e.Quiet:
+		return holder{o}
+	}
+	return &locked{o: o, w: o.e.Stdout}
+}
+
+// stderr returns where a process of that level complains to, or nil. Close it when
+// the process has ended.
+func (o *output) stderr(level int) io.WriteCloser {
+	switch {
+	case o.e.Verbosity < level || o.e.Stderr == nil:
+		return nil
+	case o.e.Quiet:
+		return &lines{w: holder{o}}
+	}
+	return &lines{w: &locked{o: o, w: o.e.Stderr}}
+}
+
+// release shows what was held back.
+func (o *output) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.held) == 0 {
+		return
+	}
+	if o.cut {
+		// Begin with a whole line.
+		if i := bytes.IndexByte(o.held, '\n'); i >= 0 {
+			o.held = o.held[i+1:]
+		}
+		io.WriteString(o.e.Stderr, "[...]\n") //nolint:errcheck // there is nobody left to tell
+	}
+	o.e.Stderr.Write(o.held) //nolint:errcheck
+	o.held = nil
+}
+
+// holder keeps the last of what is written.
+type holder struct{ o *output }
+
+func (h holder) Write(b []byte) (int, error) {
+	h.o.mu.Lock()
+	defer h.o.mu.Unlock()
+	h.o.held = append(h.o.held, b...)
+	if extra := len(h.o.held) - maxHeld; extra > 0 {
+		h.o.held = append(h.o.held[:0], h.o.held[extra:]...)
+		h.o.cut = true
+	}
+	return len(b), nil
+}
+
+// locked lets one process at a time write. That nobody reads palhm's output is no
+// reason for a backup to fail, so errors are dropped.
+type locked struct {
+	o *output
+	w io.Writer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.o.mu.Lock()
+	defer l.o.mu.Unlock()
+	l.w.Write(b) //nolint:errcheck
+	return len(b), nil
+}
+
+// maxLine is how much of an unfinished line is held together.
+const maxLine = 8 << 10
+
+// lines passes whole lines on, so that those of two processes do not mix.
+type lines struct {
+	mu  sync.Mutex
+	w   io.Writer
+	buf []byte
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf = append(l.buf, b...)
+	end := bytes.LastIndexByte(l.buf, '\n') + 1
+	if end == 0 && len(l.buf) > maxLine {
+		end = len(l.buf)
+	}
+	if end > 0 {
+		l.w.Write(l.buf[:end]) //nolint:errcheck
+		l.buf = append(l.buf[:0], l.buf[end:]...)
+	}
+	return len(b), nil
+}
+
+// Close writes what is left as a line.
+func (l *lines) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.buf) > 0 {
+		l.w.Write(append(l.buf, '\n')) //nolint:errcheck
+		l.buf = nil
+	}
+	return nil
+}

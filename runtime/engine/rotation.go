@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"palhm/backends"
+	"palhm/runtime/plan"
+	"palhm/runtime/report"
+	"palhm/runtime/rotate"
+)
+
+func pid() int { return os.Getpid() }
+
+func (e *Engine) query(t *plan.Task) rotate.Query {
+	return rotate.Query{Host: e.Host, Task: t.Name, Now: e.now(), Limits: t.Backup.Backends[0].Limits}
+}
+
+// rotate removes old copies after a copy was committed. Only the end of ctx is
+// returned as an error: whatever else goes wrong, the new copy is safe.
+func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, done *report.Copy) error {
+	infos, err := store.List(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.after(t, fmt.Sprintf("rotation: %v", err))
+		return nil
+	case err == nil && !listed(infos, done.Prefix):
+		return &Error{Task: t.Name, Pos: t.Pos, Err: fmt.Errorf("copy %s was committed but %s does not list it; nothing was rotated", done.Prefix, store.Root())}
+	}
+	result := rotate.Select(infos, r.query(t))
+	for _, n := range result.Notices {
+		r.after(t, n)
+	}
+	var problems []string
+	done.Removed, problems = r.remove(ctx, store, result)
+	for _, p := range problems {
+		r.after(t, "rotation: "+p)
+	}
+	if ctx.Err() != nil {
+		return &Error{Task: t.Name, Pos: t.Pos, Err: context.Cause(ctx),
+			Note: fmt.Sprintf("the new copy %s is safe; rotation was cut short", done.Prefix)}
+	}
+	return nil
+}
+
+func listed(infos []backends.Info, prefix string) bool {
+	for _, i := range infos {
+		if i.Prefix == prefix && i.Damage == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// remove removes what was decided, until ctx ends. A copy that cannot be removed
+// keeps none of the others.
+func (e *Engine) remove(ctx context.Context, store backends.Store, result rotate.Result) (gone []report.Removed, problems []string) {
+	for _, d := range result.Removals() {
+		if ctx.Err() != nil {
+			return gone, problems
+		}
+		if err := store.Remove(ctx, d.Copy.Prefix); err != nil {
+			if ctx.Err() == nil {
+				problems = append(problems, fmt.Sprintf("remove copy %s: %v", d.Copy.Prefix, err))
+			}
+			continue
+		}
+		e.Log.Info("old copy is removed", "copy", d.Copy.Prefix, "why", d.Reason)
+		gone = append(gone, report.Removed{Prefix: d.Copy.Prefix, Bytes: d.Copy.Size, Reason: d.Reason})
+	}
+	return gone, problems
+}
+
+// Explain says what rotation of a backup task would do now. It changes nothing and
+// takes no lock.
+func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, error) {
+	store, err := e.openBackup(t)
+	if err != nil {
+		return rotate.Result{}, err
+	}
+	infos, err := store.List(ctx)
+	if err != nil {
+		return rotate.Result{}, &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
+	return rotate.Select(infos, e.query(t)), nil
+}
+
+// Rotate removes what the limits of a backup task ask for now. It first removes
+// what dead runs left. Problems that left a copy in place are in the second result.
+func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Removed, problems []string, err error) {
+	fail := func(err error) ([]report.Removed, []string, error) {
+		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
+	store, err := e.openBackup(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := e.lock(ctx, store, t.Name)
+	if err != nil {
+		return fail(err)
+	}
+	defer release() //nolint:errcheck // the kernel frees the lock at the latest when palhm ends
+	if err := store.Recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return fail(context.Cause(ctx))
+		}
+		problems = append(problems, fmt.Sprintf("remove what an earlier run left: %v", err))
+	}
+	infos, err := store.List(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	result := rotate.Select(infos, e.query(t))
+	problems = append(problems, result.Notices...)
+	gone, more := e.remove(ctx, store, result)
+	problems = append(problems, more...)
+	if ctx.Err() != nil {
+		return fail(context.Cause(ctx))
+	}
+	return gone, problems, nil
+}
+
+func (e *Engine) openBackup(t *plan.Task) (backends.Store, error) {
+	if t.Backup == nil {
+		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: fmt.Errorf("it is a routine; only a backup has copies")}
+	}
+	store, err := e.Open(t.Backup.Backends[0])
+	if err != nil {
+		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
+	return store, nil
+}
