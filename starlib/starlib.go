@@ -10,10 +10,10 @@ import (
 
 // Config is what a site may know of the world while it loads.
 type Config struct {
-	Dir       string                      // current directory, absolute: what a relative root is meant from
-	LookupEnv func(string) (string, bool) // as os.LookupEnv
-	Host      Host
-	Print     func(pos plan.Pos, msg string) // gets what print() prints
+	Dir       string                         // current directory, absolute: what a relative root is meant from
+	LookupEnv func(string) (string, bool)    // as os.LookupEnv; nil = an empty environment
+	Host      Host                           // see HostFacts
+	Print     func(pos plan.Pos, msg string) // gets what print() prints; nil = nobody does
 }
 
 // Host is the built-in value "host".
@@ -25,7 +25,15 @@ type Host struct {
 }
 
 // Load reads a site and everything it loads. The error is an Errors when the site
-// is to blame.
+// is to blame, and that of ctx when ctx was cancelled. It may be called from any
+// number of goroutines.
 func Load(ctx context.Context, cfg Config, file string) (*plan.Site, error) {
-	panic("to be written")
+	site, _, err := Check(ctx, cfg, file)
+	return site, err
+}
+
+// Check loads a site like Load, and also returns what looks like a mistake in it
+// and is none to Load. A site with errors has no warnings.
+func Check(ctx context.Context, cfg Config, file string) (site *plan.Site, warnings Errors, err error) {
+	return load(ctx, cfg, file, timeLimit)
 }

@@ -1,0 +1,216 @@
+package starlib
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"palhm/runtime/plan"
+)
+
+// A placedError is an error that other places are involved in.
+type placedError struct {
+	err   error
+	notes []Note
+}
+
+func (e *placedError) Error() string { return e.err.Error() }
+func (e *placedError) Unwrap() error { return e.err }
+
+// pos translates a position; callPos does so for that of a call.
+func (l *loader) pos(p syntax.Position) plan.Pos {
+	return plan.Pos{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}
+}
+
+func (l *loader) callPos(p syntax.Position) plan.Pos {
+	pos := l.pos(p)
+	if m := l.byName[pos.File]; m != nil {
+		return m.callStart(pos)
+	}
+	return pos
+}
+
+// at makes an error about a place in a module's text.
+func (l *loader) at(m *module, p syntax.Position, msg string) *Error {
+	return &Error{Pos: l.pos(p), Msg: msg, source: m.line(int(p.Line)), Calls: l.loadChain(m)}
+}
+
+// loadChain says how a module came to be loaded.
+func (l *loader) loadChain(m *module) (chain []Call) {
+	for seen := 0; m != nil && m.loadedBy.Line > 0 && seen < len(l.modules); seen++ {
+		chain = append(chain, Call{m.loadedBy, "loaded at"})
+		m = l.byName[m.loadedBy.File]
+	}
+	return chain
+}
+
+// blameStack makes an error from a stack of calls, the outermost first. The error
+// is placed in the innermost file that is the site's own: in a standard module
+// there is nothing that an administrator could change.
+func (l *loader) blameStack(thread *module, stack starlark.CallStack) *Error {
+	for len(stack) > 0 && stack[len(stack)-1].Pos.Line == 0 {
+		stack = stack[:len(stack)-1] // a built-in
+	}
+	primary := len(stack) - 1
+	for i := primary; i >= 0; i-- {
+		if m := l.byName[stack[i].Pos.Filename()]; m != nil && m.own() {
+			primary = i
+			break
+		}
+	}
+	e := &Error{}
+	for i := len(stack) - 1; i >= 0; i-- {
+		switch pos := l.callPos(stack[i].Pos); {
+		case stack[i].Pos.Line == 0:
+		case i > primary:
+			e.Calls = append(e.Calls, Call{pos, fmt.Sprintf("inside %s, at", frameName(stack[i].Name))})
+		case i == primary:
+			e.Pos = pos
+			if m := l.byName[pos.File]; m != nil {
+				e.source = m.line(pos.Line)
+			}
+		default:
+			e.Calls = append(e.Calls, Call{pos, fmt.Sprintf("in %s, called at", frameName(stack[i+1].Name))})
+		}
+	}
+	e.Calls = append(e.Calls, l.loadChain(thread)...)
+	return e
+}
+
+func frameName(name string) string {
+	if name == "<toplevel>" {
+		return "the top level"
+	}
+	return name + "()"
+}
+
+// blame makes an error of a built-in, placed at the argument that is wrong.
+func (c *call) blame(err error) *Error {
+	stack := c.thread.CallStack()
+	e := c.l.blameStack(threadModule(c.thread), stack)
+	msg := err.Error()
+	if arg, ok := err.(*argError); ok {
+		msg = arg.message()
+		if p, ok := c.argPlace(arg); ok && p.File == e.Pos.File {
+			e.Pos = p
+			e.source = c.l.byName[p.File].line(p.Line)
+		}
+	}
+	e.Msg = c.name + ": " + msg
+	var placed *placedError
+	if errors.As(err, &placed) {
+		e.Notes = placed.notes
+	}
+	var hint *hintError
+	if errors.As(err, &hint) {
+		e.Hint = hint.hint
+	}
+	if i := strings.Index(e.Msg, "; "); e.Hint == "" && i >= 0 {
+		e.Msg, e.Hint = e.Msg[:i], e.Msg[i+2:]
+	}
+	return e
+}
+
+// message names the parameter, unless the text begins with it.
+func (e *argError) message() string {
+	text, param := e.err.Error(), e.param
+	var element *elementError
+	if errors.As(e.err, &element) {
+		text, param = element.err.Error(), fmt.Sprintf("%s[%d]", param, element.index)
+	}
+	if param == "" || strings.HasPrefix(text, param) {
+		return text
+	}
+	return param + ": " + text
+}
+
+// argPlace is where an argument stands, when the direct caller is Starlark code.
+func (c *call) argPlace(arg *argError) (plan.Pos, bool) {
+	if c.thread.CallStackDepth() < 2 {
+		return plan.Pos{}, false
+	}
+	at := c.thread.CallFrame(1).Pos
+	m := c.l.byName[at.Filename()]
+	if m == nil {
+		return plan.Pos{}, false
+	}
+	expr := m.callAt(at)
+	if expr == nil {
+		return plan.Pos{}, false
+	}
+	p, ok := argPos(expr, arg)
+	return c.l.pos(p), ok
+}
+
+// reportAt adds an error that is about another place than the call.
+func (c *call) reportAt(pos plan.Pos, err error) {
+	c.failed = true
+	e := &Error{Pos: pos, Msg: err.Error()}
+	if m := c.l.byName[pos.File]; m != nil {
+		e.source = m.line(pos.Line)
+	}
+	var placed *placedError
+	if errors.As(err, &placed) {
+		e.Notes = placed.notes
+	}
+	c.l.add(e)
+}
+
+// blameEval adds the error that ended the top level of a module.
+func (l *loader) blameEval(m *module, err error) {
+	if errors.Is(err, errReported) {
+		return
+	}
+	var eval *starlark.EvalError
+	if !errors.As(err, &eval) {
+		l.add(&Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)})
+		return
+	}
+	e := l.blameStack(m, eval.CallStack)
+	e.Msg = strings.TrimPrefix(eval.Msg, "fail: ")
+	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
+		e.Msg = cause + "; it was here"
+	}
+	var hint *hintError
+	if errors.As(err, &hint) {
+		e.Hint = hint.hint
+	} else {
+		e.Hint = evalHint(e.Msg)
+	}
+	l.add(e)
+}
+
+// blameSyntax makes an error of the parser's.
+func (l *loader) blameSyntax(m *module, err error) *Error {
+	var syn syntax.Error
+	if !errors.As(err, &syn) {
+		return &Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)}
+	}
+	e := l.at(m, syn.Pos, syn.Msg)
+	e.Hint = syntaxHint(syn.Msg, e.source, int(syn.Pos.Col))
+	return e
+}
+
+// blameResolve adds the errors about names in a module.
+func (l *loader) blameResolve(m *module, list resolve.ErrorList) {
+	seen := map[string]bool{}
+	for _, r := range list {
+		if seen[r.Msg] {
+			continue // one report of a misspelt name is enough
+		}
+		seen[r.Msg] = true
+		e := l.at(m, r.Pos, r.Msg)
+		if name, ok := strings.CutPrefix(r.Msg, "undefined: "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			e.Msg = "undefined: " + name
+			e.Hint = l.undefinedHint(m, name, int(r.Pos.Line))
+		} else {
+			e.Hint = syntaxHint(r.Msg, e.source, int(r.Pos.Col))
+		}
+		l.add(e)
+	}
+}

@@ -1,0 +1,91 @@
+package starlib
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// unsupported are names of Python and of PALHM's configuration that people write
+// out of habit.
+var unsupported = map[string]string{
+	"open":       "a file is read with read_file(path), while the site loads",
+	"os":         "facts of the host are in host, environment variables in env(name)",
+	"subprocess": "a command is exec(...), and runs when its task runs",
+	"sys":        "a site sees host, env(), read_file(), glob(), path_exists() and which()",
+	"aws_s3":     "this version has the backends localfs and null",
+	"sigmask":    "not available in this version",
+	"format":     `write "db/%s.sql" % name, or "db/{}.sql".format(name)`,
+}
+
+// syntaxHint helps with what people who know Python write. The parser's message
+// alone seldom tells.
+func syntaxHint(msg, line string, col int) string {
+	word := ""
+	if col >= 1 && col <= len([]rune(line))+1 {
+		word = wordAt([]rune(line), col-1)
+	}
+	switch {
+	case strings.Contains(msg, "while loops"):
+		return "write for i in range(n): ... and break"
+	case strings.Contains(msg, "load statement within"):
+		return "load statements stand at the left margin, best at the top of the file"
+	case strings.Contains(msg, "octal literal"):
+		return `modes are strings: "750"`
+	case fString.MatchString(line) && strings.Contains(msg, "string literal"):
+		return `there are no f-strings; write "db/%s.sql" % name`
+	case word == "import" || word == "from":
+		return `modules are loaded: load("@palhm//core.star", "tar", "zstd")`
+	case word == "try" || word == "except" || word == "raise" || word == "assert":
+		return "there are no exceptions; fail(message) ends the load"
+	case word == "class" || word == "with" || word == "async" || word == "yield" || word == "nonlocal" || word == "global" || word == "is" || word == "del":
+		return fmt.Sprintf("Starlark is a small Python, without %s", word)
+	case strings.Contains(msg, "unindent") || strings.Contains(msg, "indent"):
+		return "lines of one block begin in the same column; top-level lines have no blanks in front"
+	case strings.HasPrefix(msg, "got string literal"):
+		return "is there a comma missing in front of it, or a + between two strings?"
+	case strings.HasPrefix(msg, "got identifier, want"):
+		return "is there a comma missing in front of it?"
+	case strings.HasPrefix(msg, "got newline, want"):
+		return "is a bracket or a quote left open?"
+	case strings.HasPrefix(msg, "got end of file"):
+		return "a bracket that was opened above is not closed"
+	case strings.HasPrefix(msg, "positional argument may not follow named"):
+		return "arguments without a name come first"
+	}
+	return ""
+}
+
+var fString = regexp.MustCompile(`\bf["']`)
+
+// wordAt is the word that begins at index i, or that ends there.
+func wordAt(line []rune, i int) string {
+	isWord := func(r rune) bool { return r < 128 && isNameByte(byte(r)) && r != '.' }
+	start, end := i, i
+	for start > 0 && isWord(line[start-1]) {
+		start--
+	}
+	for end < len(line) && isWord(line[end]) {
+		end++
+	}
+	return string(line[start:end])
+}
+
+// evalHint helps with errors of Starlark's own that have a usual cause.
+func evalHint(msg string) string {
+	switch {
+	case strings.HasSuffix(msg, "referenced before assignment"):
+		return "a name is defined before it is used; inside a function, an assignment makes the name a local one"
+	case strings.HasPrefix(msg, "invalid call of non-function (pipeline)"):
+		return "arguments go to an exec, before it is joined: tar(\"-C\", \"/\") | zstd"
+	case strings.HasPrefix(msg, "invalid call of non-function"):
+		return "is there a comma missing, or a name that is used twice?"
+	case strings.HasPrefix(msg, "cannot append to frozen"), strings.HasPrefix(msg, "cannot insert into frozen"):
+		return "what a module defines cannot be changed by others; make a new one with +"
+	case strings.Contains(msg, "not implemented") && strings.Contains(msg, "exec"):
+		return "commands are joined with |; palhm has no redirection, an object's path says where the output goes"
+	case strings.Contains(msg, "called recursively"):
+		return "a function cannot call itself; write a loop"
+	}
+	return ""
+}

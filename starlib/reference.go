@@ -1,0 +1,245 @@
+package starlib
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"go.starlark.net/syntax"
+
+	"palhm/starlib/std"
+)
+
+//go:generate go test -run TestReferenceIsCurrent -update
+
+// ModuleDoc describes a standard module.
+type ModuleDoc struct {
+	Label string
+	Text  string // the first line is a title
+	Names []Doc  // in the order of the file
+}
+
+// Reference describes every built-in, in the order of the reference.
+func Reference() []Doc {
+	var docs []Doc
+	for _, b := range builtins() {
+		d := b.Doc
+		if d.Signature == "" {
+			d.Signature = b.signature()
+		}
+		docs = append(docs, d)
+	}
+	return docs
+}
+
+// StandardModules describes the modules that are shipped in the program.
+func StandardModules() []ModuleDoc { return standardModules() }
+
+func (b *builtin) signature() string {
+	if b.value != nil {
+		return b.Name
+	}
+	var params []string
+	starred := false
+	for _, p := range b.Params {
+		if p.KeywordOnly && !starred {
+			starred = true
+			if !strings.HasPrefix(b.Params[0].Name, "*") {
+				params = append(params, "*")
+			}
+		}
+		if p.Default == "" {
+			params = append(params, p.Name)
+		} else {
+			params = append(params, p.Name+" = "+p.Default)
+		}
+	}
+	return b.Name + "(" + strings.Join(params, ", ") + ")"
+}
+
+func standardModules() []ModuleDoc {
+	files, _ := fs.Glob(std.Files, "*.star") // the pattern is good
+	var all []ModuleDoc
+	for _, file := range files {
+		text, err := fs.ReadFile(std.Files, file)
+		if err != nil {
+			continue
+		}
+		all = append(all, documentModule(label{standardOwner, file}.String(), string(text)))
+	}
+	return all
+}
+
+// documentModule reads the documentation of a module from its text: docstrings of
+// the module and of functions, and for other values the comment right above the
+// assignment. Names that begin with "_" are private.
+func documentModule(name, text string) ModuleDoc {
+	doc := ModuleDoc{Label: name}
+	tree, err := dialect.Parse(name, text, 0)
+	if err != nil {
+		return doc
+	}
+	doc.Text = docstring(tree.Stmts)
+	lines := strings.Split(text, "\n")
+	seen := map[string]bool{}
+	for _, stmt := range tree.Stmts {
+		var d Doc
+		switch s := stmt.(type) {
+		case *syntax.DefStmt:
+			d = Doc{Name: s.Name.Name, Signature: functionSignature(s), Text: docstring(s.Body)}
+		case *syntax.AssignStmt:
+			id, ok := s.LHS.(*syntax.Ident)
+			if !ok {
+				continue
+			}
+			d = Doc{Name: id.Name, Signature: id.Name, Text: commentAbove(lines, int(id.NamePos.Line))}
+		}
+		if d.Name != "" && d.Name[0] != '_' && !seen[d.Name] {
+			seen[d.Name] = true
+			doc.Names = append(doc.Names, d)
+		}
+	}
+	return doc
+}
+
+// docstring is the string that a block begins with, without its indentation.
+func docstring(body []syntax.Stmt) string {
+	if len(body) == 0 {
+		return ""
+	}
+	stmt, ok := body[0].(*syntax.ExprStmt)
+	if !ok {
+		return ""
+	}
+	lit, ok := stmt.X.(*syntax.Literal)
+	if !ok || lit.Token != syntax.STRING {
+		return ""
+	}
+	return dedent(lit.Value.(string))
+}
+
+// dedent removes the indentation that all lines but the first have in common.
+func dedent(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	common := -1
+	for _, l := range lines[1:] {
+		if indent := len(l) - len(strings.TrimLeft(l, " ")); strings.TrimSpace(l) != "" && (common < 0 || indent < common) {
+			common = indent
+		}
+	}
+	for i, l := range lines[1:] {
+		lines[i+1] = strings.TrimRight(l[min(max(common, 0), len(l)):], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// commentAbove is the block of comment lines that ends right above a line.
+func commentAbove(lines []string, line int) string {
+	end := line - 1 // index of the line itself
+	start := end
+	for start > 0 && strings.HasPrefix(lines[start-1], "#") {
+		start--
+	}
+	var text []string
+	for _, l := range lines[start:end] {
+		text = append(text, strings.TrimPrefix(strings.TrimPrefix(l, "#"), " "))
+	}
+	return strings.TrimSpace(strings.Join(text, "\n"))
+}
+
+func functionSignature(def *syntax.DefStmt) string {
+	params := make([]string, len(def.Params))
+	for i, p := range def.Params {
+		params[i] = exprText(p)
+	}
+	return def.Name.Name + "(" + strings.Join(params, ", ") + ")"
+}
+
+// exprText prints what stands in a parameter list. A default that is no simple
+// expression is printed as "...".
+func exprText(x syntax.Expr) string {
+	switch x := x.(type) {
+	case *syntax.Ident:
+		return x.Name
+	case *syntax.Literal:
+		return x.Raw
+	case *syntax.ListExpr:
+		return "[" + exprTexts(x.List) + "]"
+	case *syntax.TupleExpr:
+		return "(" + exprTexts(x.List) + ")"
+	case *syntax.DictExpr:
+		if len(x.List) == 0 {
+			return "{}"
+		}
+	case *syntax.UnaryExpr:
+		if x.X == nil {
+			return x.Op.String()
+		}
+		return x.Op.String() + exprText(x.X)
+	case *syntax.BinaryExpr:
+		if x.Op == syntax.EQ {
+			return exprText(x.X) + " = " + exprText(x.Y)
+		}
+	}
+	return "..."
+}
+
+func exprTexts(list []syntax.Expr) string {
+	texts := make([]string, len(list))
+	for i, x := range list {
+		texts[i] = exprText(x)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// ReferenceMarkdown is the text of REFERENCE.md: the built-ins from the table that
+// defines them, and the standard modules from their own text.
+func ReferenceMarkdown() string {
+	var b strings.Builder
+	b.WriteString(`# The language
+
+A site is written in [Starlark](https://github.com/google/starlark-go/blob/master/doc/spec.md), a small Python. On top of Starlark's own
+functions there are the built-ins below; what the standard modules offer has to be loaded. Sets, ` + "`if` and `for`" + ` at the top
+level and reassigning a global are allowed; ` + "`while`" + ` and recursion are not. Every argument that has a default accepts ` + "`None`" + `
+for "not given". Sizes are numbers of bytes or strings such as ` + "`\"256MiB\"` (by 1,024) and `\"300GB\"`" + ` (by 1,000); durations are
+strings such as ` + "`\"90s\"`, `\"2h\"`, `\"1h30m\"` and `\"7d\"`" + `.
+
+This file is generated: ` + "`go generate ./starlib`" + `.
+
+## Built-ins
+
+`)
+	for _, d := range Reference() {
+		writeDoc(&b, d)
+	}
+	for _, m := range standardModules() {
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", m.Label, m.Text)
+		for _, d := range m.Names {
+			writeDoc(&b, d)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+func writeDoc(b *strings.Builder, d Doc) {
+	fmt.Fprintf(b, "### %s\n\n", d.Name)
+	if d.Signature != d.Name {
+		fmt.Fprintf(b, "    %s\n\n", d.Signature)
+	}
+	fmt.Fprintf(b, "%s\n\n", d.Text)
+	if len(d.Params) == 0 {
+		return
+	}
+	b.WriteString("| parameter | takes | default | |\n|---|---|---|---|\n")
+	cell := strings.NewReplacer("|", `\|`, "*", `\*`)
+	for _, p := range d.Params {
+		value := "required"
+		if p.Default != "" {
+			value = "`" + p.Default + "`"
+		} else if strings.HasPrefix(p.Name, "*") {
+			value = ""
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell.Replace(p.Name), cell.Replace(p.Type), value, cell.Replace(p.Doc))
+	}
+	b.WriteString("\n")
+}

@@ -1,0 +1,41 @@
+package starlib
+
+import (
+	"errors"
+	"math"
+
+	"go.starlark.net/starlark"
+
+	"palhm/runtime/plan"
+)
+
+func settingsBuiltin() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "settings",
+			Text: `The site's own settings, at most once.`,
+			Params: []Param{
+				{Name: "nb_workers", Type: "int", Default: "0", KeywordOnly: true, Doc: "objects made at a time: 0 is the CPUs that palhm may use, negative is no limit"},
+				{Name: "vl", Type: "int", Default: "3", KeywordOnly: true, Doc: "verbosity: 0 critical, 1 error, 2 warning, 3 info, 4 and above debug"},
+			},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			s := plan.Settings{Verbosity: plan.DefaultVerbosity}
+			err := c.unpack(func(name string, v starlark.Value) error {
+				if name == "vl" {
+					return toInt(&s.Verbosity, v, 0, maxVerbosity)
+				}
+				return toInt(&s.Workers, v, math.MinInt32, math.MaxInt32)
+			})
+			if regErr := c.registering(); regErr != nil {
+				return nil, regErr
+			}
+			if first := c.l.settingsAt; first != (plan.Pos{}) {
+				return nil, &placedError{err: errors.New("given for the second time"), notes: []Note{{first, "the first time"}}}
+			}
+			c.l.settingsAt, c.l.result.Settings = c.caller(), s
+			return starlark.None, err
+		},
+		broken: func(*call) starlark.Value { return starlark.None },
+	}
+}
