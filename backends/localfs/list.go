@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -109,7 +109,7 @@ func measure(d *dir) (size int64, files int, err error) {
 
 func lookManifest(d *dir, info backends.Info) (backends.Info, bool) {
 	f, err := openBelow(d, backends.ManifestPath)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotPlain) {
+	if errors.Is(notExist(err), fs.ErrNotExist) {
 		return info, false // nothing that palhm committed
 	}
 	if err != nil {
@@ -145,29 +145,30 @@ func (s *Store) Open(ctx context.Context, prefix, p string) (io.ReadCloser, erro
 		return nil, notExist(err)
 	}
 	defer d.close()
-	return openBelow(d, p)
-}
-
-// openBelow opens the plain file at p below d.
-func openBelow(d *dir, p string) (io.ReadCloser, error) {
-	if first, rest, more := strings.Cut(p, "/"); more {
-		sub, err := d.openDir(first)
-		if err != nil {
-			return nil, notExist(err)
-		}
-		defer sub.close()
-		return openBelow(sub, rest)
-	}
-	f, err := d.openFile(path.Base(p))
+	f, err := openBelow(d, p)
 	if err != nil {
-		return nil, err
+		return nil, notExist(err)
 	}
 	return f, nil
 }
 
-// notExist says that nothing lies below what is no directory.
+// openBelow opens the plain file at p below d.
+func openBelow(d *dir, p string) (*os.File, error) {
+	if first, rest, more := strings.Cut(p, "/"); more {
+		sub, err := d.openDir(first)
+		if err != nil {
+			return nil, err
+		}
+		defer sub.close()
+		return openBelow(sub, rest)
+	}
+	return d.openFile(p)
+}
+
+// notExist says that there is no object where something else is: a directory, a
+// link, or something below what is no directory.
 func notExist(err error) error {
-	if errors.Is(err, unix.ENOTDIR) {
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, errNotPlain) {
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	return err
