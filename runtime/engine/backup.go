@@ -176,7 +176,7 @@ func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, out *outpu
 	results := make(chan made)
 	var failed *Error
 	for running := 0; ; {
-		for running < limit && failed == nil && ctx.Err() == nil {
+		for running < limit && ctx.Err() == nil {
 			o, group := sched.take()
 			if o == nil {
 				break

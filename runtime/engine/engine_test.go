@@ -33,6 +33,7 @@ type memory struct {
 
 	putErr     func(path string) error
 	commitErr  error
+	onCommit   func()
 	removeErr  map[string]error
 	recoverErr error
 	hide       bool // List shows nothing
@@ -138,6 +139,9 @@ func (c *memoryCopy) Commit(ctx context.Context, man *backends.Manifest) error {
 	defer c.store.mu.Unlock()
 	if c.store.commitErr != nil {
 		return c.store.commitErr
+	}
+	if c.store.onCommit != nil {
+		c.store.onCommit()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -553,6 +557,22 @@ func TestCancel(t *testing.T) {
 		t.Errorf("error %v does not wrap the cause", err)
 	}
 	if len(f.store.names()) != 0 || len(f.store.aborted) != 1 {
+		t.Errorf("copies %v, aborted %v", f.store.names(), f.store.aborted)
+	}
+}
+
+// A signal during commit waits until the copy is there.
+func TestCancelDuringCommit(t *testing.T) {
+	f := newFixture(t)
+	cause := errors.New("stopped by SIGTERM")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f.store.onCommit = func() { cancel(cause) }
+	r, err := f.Run(ctx, new(plan.Site), backupTask(object("a", sh("echo a"))))
+	var e *engine.Error
+	if !errors.As(err, &e) || !errors.Is(err, cause) || !strings.Contains(e.Note, "is safe") {
+		t.Errorf("error %v", err)
+	}
+	if len(f.store.names()) != 1 || len(r.Copies) != 1 || len(f.store.aborted) != 0 {
 		t.Errorf("copies %v, aborted %v", f.store.names(), f.store.aborted)
 	}
 }
