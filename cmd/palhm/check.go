@@ -23,8 +23,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Loads SITE, and says everything that is wrong with it, or nothing. Nothing is run
 and nothing is changed.
 
-What this host lacks is a warning, not an error, because it may be there when the
-task runs: programs that are not in PATH, users, files and secrets.`,
+What only looks like a mistake is a warning. So is what this host lacks, because it
+may be there when the task runs: programs that are not in PATH, users, files and
+secrets.`,
 		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.check(c.Context(), args) },
 	}
@@ -35,9 +36,12 @@ func (a *app) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	site, err := a.load(ctx, file)
+	site, warnings, err := a.loadAndCheck(ctx, file)
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		a.log.Warn(w.Error())
 	}
 	for _, w := range lacking(site) {
 		a.log.Warn(w)

@@ -15,7 +15,7 @@
 //	  check [SITE]          load a site and say what is wrong with it
 //	  completion SHELL      print a completion script for bash, zsh or fish
 //	  config [SITE]         show what a site is made of
-//	  help [TOPIC]          explain a command, the exit codes, or a built-in of the language
+//	  help [TOPIC]          explain a command, the exit codes, or a name of the language
 //	  mod                   show the modules of a site
 //	  plan [SITE] [TASK]    show what would be run
 //	  rotate [SITE] [TASK]  remove the copies that the limits no longer allow
@@ -34,7 +34,7 @@
 //	      --no-progress      show no progress on a terminal
 //
 //	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), and on a
-//	built-in of the language ("exec").
+//	name of the language ("exec").
 //
 // # palhm check
 //
@@ -45,8 +45,9 @@
 //	Loads SITE, and says everything that is wrong with it, or nothing. Nothing is run
 //	and nothing is changed.
 //
-//	What this host lacks is a warning, not an error, because it may be there when the
-//	task runs: programs that are not in PATH, users, files and secrets.
+//	What only looks like a mistake is a warning. So is what this host lacks, because it
+//	may be there when the task runs: programs that are not in PATH, users, files and
+//	secrets.
 //
 // # palhm completion
 //
@@ -71,12 +72,12 @@
 //
 // # palhm help
 //
-//	palhm help: explain a command, the exit codes, or a built-in of the language
+//	palhm help: explain a command, the exit codes, or a name of the language
 //
 //	usage: palhm help [TOPIC]
 //
 //	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), or a
-//	built-in of the language ("exec", "localfs").
+//	name of the language ("exec", "mysqldump").
 //
 // # palhm mod
 //

@@ -14,9 +14,9 @@ import (
 func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [TOPIC]",
-		Short: "explain a command, the exit codes, or a built-in of the language",
+		Short: "explain a command, the exit codes, or a name of the language",
 		Long: `Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), or a
-built-in of the language ("exec", "localfs").`,
+name of the language ("exec", "mysqldump").`,
 		Args: atMost(2),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return helpTopics(root), cobra.ShellCompDirectiveNoFileComp
@@ -36,7 +36,7 @@ func (a *app) help(root *cobra.Command, args []string) error {
 	text := exitHelp
 	if name != "exit" {
 		var ok bool
-		if text, ok = builtinHelp(name); !ok {
+		if text, ok = languageHelp(name); !ok {
 			return usagef("no help on %q%s; see \"palhm help\"", name, didYouMean(name, helpTopics(root)))
 		}
 	}
@@ -63,7 +63,7 @@ func findCommand(root *cobra.Command, path []string) *cobra.Command {
 }
 
 func helpTopics(root *cobra.Command) []string {
-	return append(append(commandNames(root), "exit"), builtinNames()...)
+	return append(append(commandNames(root), "exit"), languageNames()...)
 }
 
 // writeHelp writes the help on a command: what it is for, how it is called, its
@@ -88,7 +88,7 @@ func writeHelp(w io.Writer, c *cobra.Command) error {
 	writeOptions(b, "options", c.LocalNonPersistentFlags())
 	writeOptions(b, "global options, before or after the command", c.Root().PersistentFlags())
 	if !c.HasParent() {
-		fmt.Fprint(b, "\n\"palhm help TOPIC\" says more on a command, on the exit codes (\"exit\"), and on a\nbuilt-in of the language (\"exec\").\n")
+		fmt.Fprint(b, "\n\"palhm help TOPIC\" says more on a command, on the exit codes (\"exit\"), and on a\nname of the language (\"exec\").\n")
 	}
 	return b.Flush()
 }

@@ -66,8 +66,9 @@ func checkExit(ts *testscript.TestScript, want string, err error) {
 }
 
 // signalled runs a program and sends it signals while it runs: signalled CODE
-// FILE:SIGNAL... -- PROGRAM ARG... waits for FILE to be there before each. In the
-// place of a signal, +NAME makes the file NAME. What the program prints is left in
+// FILE:SIGNAL... -- PROGRAM ARG... waits for FILE to be there before each, and
+// FILE~TEXT:SIGNAL for TEXT to be in it. In the place of a signal, +NAME makes the
+// file NAME. What the program prints is left in
 // the files "out" and "err".
 func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	sep := -1
@@ -97,8 +98,9 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for _, step := range args[1:sep] {
-		file, what, _ := strings.Cut(step, ":")
-		await(ts, ts.MkAbs(file), ended)
+		event, what, _ := strings.Cut(step, ":")
+		file, text, _ := strings.Cut(event, "~")
+		await(ts, ts.MkAbs(file), text, ended)
 		if name, ok := strings.CutPrefix(what, "+"); ok {
 			ts.Check(os.WriteFile(ts.MkAbs(name), nil, 0o644))
 		} else {
@@ -118,11 +120,11 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 // patience is how long a test waits for what must happen.
 const patience = time.Minute
 
-// await waits for a file, which only another process can make.
-func await(ts *testscript.TestScript, file string, ended chan error) {
+// await waits for a file with text in it, which only another process can make.
+func await(ts *testscript.TestScript, file, text string, ended chan error) {
 	deadline := time.Now().Add(patience)
 	for {
-		if _, err := os.Stat(file); err == nil {
+		if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), text) {
 			return
 		}
 		select {

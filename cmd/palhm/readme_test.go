@@ -11,7 +11,8 @@ import (
 )
 
 // Every command line of palhm in the README's blocks of shell does what it says:
-// it ends with 0, in a copy of what a clone holds.
+// it ends with 0, in a copy of what a clone holds, on a host whose site is the one
+// that is shipped.
 func TestReadmeCommands(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -31,7 +32,7 @@ func TestReadmeCommands(t *testing.T) {
 	for _, line := range commands {
 		cmd := exec.Command("sh", "-ec", line)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "PALHM_SITE=")
+		cmd.Env = append(os.Environ(), "HOME="+dir, "PALHM_SITE="+filepath.Join(dir, "scripts", "site.star"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", line, err, out)
 		}

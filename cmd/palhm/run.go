@@ -116,7 +116,7 @@ func (a *app) engine(site *plan.Site) *engine.Engine {
 		Environ:   os.Environ(),
 		Stdout:    a.stdout,
 		Stderr:    a.screen,
-		Verbosity: a.verbosity(site.Settings.Verbosity),
+		Verbosity: site.Settings.Verbosity + a.flags.verbose, // with -q, of what is held back
 		Quiet:     a.flags.quiet,
 		Workers:   site.Settings.Workers,
 	}
@@ -128,6 +128,7 @@ func (a *app) engine(site *plan.Site) *engine.Engine {
 
 // watched calls work under the eyes of the signals and of the progress display.
 func (a *app) watched(ctx context.Context, e *engine.Engine, work func(context.Context) error) error {
+	surviveSIGPIPE()
 	ctx, hurry, stop := watchSignals(ctx, func() { a.printProgress(e) })
 	defer stop()
 	e.Hurry = hurry

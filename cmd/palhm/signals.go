@@ -12,12 +12,11 @@ import (
 // called for each SIGUSR1. The caller calls stop once.
 //
 // SIGHUP and SIGINT that were ignored when palhm started, as nohup(1) does, stay
-// ignored. SIGPIPE is caught so that a reader of palhm's output who goes away does
-// not kill a backup half way: the write fails, and that is all.
+// ignored.
 func watchSignals(parent context.Context, onUser func()) (ctx context.Context, hurry <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGPIPE)
+	signal.Notify(signals, syscall.SIGUSR1)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
@@ -28,16 +27,14 @@ func watchSignals(parent context.Context, onUser func()) (ctx context.Context, h
 		defer close(done)
 		stopping := 0
 		for s := range signals {
-			switch s {
-			case syscall.SIGUSR1:
+			if s == syscall.SIGUSR1 {
 				onUser()
-			case syscall.SIGPIPE:
-			default:
-				stopping++
-				cancel(signalError{s.(syscall.Signal)})
-				if stopping == 2 {
-					close(hurryUp)
-				}
+				continue
+			}
+			stopping++
+			cancel(signalError{s.(syscall.Signal)})
+			if stopping == 2 {
+				close(hurryUp)
 			}
 		}
 	}()
@@ -48,3 +45,8 @@ func watchSignals(parent context.Context, onUser func()) (ctx context.Context, h
 		cancel(nil)
 	}
 }
+
+// surviveSIGPIPE keeps a reader of palhm's output who goes away from killing a
+// backup half way, until the process ends: the write fails, and that is all. The
+// processes that palhm starts are killed by SIGPIPE as ever.
+func surviveSIGPIPE() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

@@ -74,20 +74,42 @@ func (a *app) siteArg(args []string) (string, error) {
 // load loads a site, "" being the one of this host, and puts its verbosity into
 // force.
 func (a *app) load(ctx context.Context, file string) (*plan.Site, error) {
+	site, _, err := a.loadAndCheck(ctx, file)
+	return site, err
+}
+
+// loadAndCheck also returns what looks like a mistake in the site and is none to
+// who only runs it.
+func (a *app) loadAndCheck(ctx context.Context, file string) (*plan.Site, starlib.Errors, error) {
 	file, err := a.findSite(file)
 	if err != nil {
-		return nil, &siteError{err}
+		return nil, nil, &siteError{err}
 	}
 	cfg, err := a.starlibConfig()
 	if err != nil {
-		return nil, &siteError{err}
+		return nil, nil, &siteError{err}
 	}
-	site, err := starlib.Load(ctx, cfg, file)
+	site, warnings, err := starlib.Check(ctx, cfg, file)
 	if err != nil {
-		return nil, &siteError{err}
+		return nil, nil, &siteError{err}
 	}
 	a.level.Set(slogLevel(a.verbosity(site.Settings.Verbosity)))
-	return site, nil
+	return site, warnings, nil
+}
+
+// starlibConfig is what a site may know of this host.
+func (a *app) starlibConfig() (starlib.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return starlib.Config{}, fmt.Errorf("find the current directory: %w", err)
+	}
+	host, err := starlib.HostFacts()
+	return starlib.Config{
+		Dir:       dir,
+		LookupEnv: os.LookupEnv,
+		Host:      host,
+		Print:     func(pos plan.Pos, msg string) { a.log.Info(pos.String() + ": " + msg) },
+	}, err
 }
 
 // findSite says which file is the site.

@@ -159,11 +159,3 @@ func TestDidYouMean(t *testing.T) {
 		}
 	}
 }
-
-func TestParseOSRelease(t *testing.T) {
-	got := parseOSRelease("# comment\nID=debian\nPRETTY_NAME=\"Debian \\\"12\\\"\"\nVERSION_CODENAME='bookworm'\n\n")
-	want := map[string]string{"id": "debian", "pretty_name": `Debian "12"`, "version_codename": "bookworm"}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
