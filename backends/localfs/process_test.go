@@ -1,0 +1,292 @@
+package localfs_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"palhm/backends"
+)
+
+// startLock starts a process that holds the lock of root, and waits until it has it.
+func startLock(t testing.TB, root string) (cmd *exec.Cmd, stdin io.Closer) {
+	t.Helper()
+	cmd = childCommand(t, "lock", root)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "locked\n" {
+		t.Fatalf("the other process: got %q, %v", line, err)
+	}
+	return cmd, in
+}
+
+// TestTwoProcesses: the second one says who holds the lock, or waits; a killed
+// holder holds nothing.
+func TestTwoProcesses(t *testing.T) {
+	root := t.TempDir()
+	s := newStore(t, root)
+	me := backends.Owner{PID: os.Getpid(), Host: "host", Task: "mine"}
+	cmd, stdin := startLock(t, root)
+	_, err := s.Lock(t.Context(), me, 0)
+	locked, ok := errors.AsType[*backends.LockedError](err)
+	if !ok || locked.Owner.PID != cmd.Process.Pid || locked.Owner.Task != "child" || locked.Root != root {
+		t.Fatalf("got %v, want a LockedError that names process %d", err, cmd.Process.Pid)
+	}
+	start := time.Now()
+	if _, err = s.Lock(t.Context(), me, 100*time.Millisecond); time.Since(start) < 100*time.Millisecond || err == nil {
+		t.Errorf("waited %v, want at least 100 ms; got %v", time.Since(start), err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("stop"))
+	defer cancel()
+	if _, err = s.Lock(ctx, me, time.Hour); err == nil || !strings.Contains(err.Error(), "stop") {
+		t.Errorf("got %v, want the context's cause", err)
+	}
+
+	time.AfterFunc(50*time.Millisecond, func() { stdin.Close() })
+	release, err := s.Lock(t.Context(), me, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	release()
+
+	cmd, _ = startLock(t, root)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	release, err = s.Lock(t.Context(), me, 0)
+	if err != nil {
+		t.Fatalf("after the holder was killed: %v", err)
+	}
+	defer release()
+	if entries, _ := os.ReadDir(root); len(entries) != 1 || entries[0].Name() != ".palhm.lock" {
+		t.Errorf("got %v, want the lock file only", entries)
+	}
+}
+
+// TestLockIsNotInherited: a service that a run has started holds no lock.
+func TestLockIsNotInherited(t *testing.T) {
+	root := t.TempDir()
+	s := newStore(t, root)
+	release, err := s.Lock(t.Context(), backends.Owner{PID: os.Getpid(), Host: "host"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	out, err := exec.CommandContext(t.Context(), "ls", "-l", "/proc/self/fd").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(out, []byte(".palhm")) {
+		t.Errorf("a child has the lock open:\n%s", out)
+	}
+}
+
+// TestLockFile: what is no plain file is refused; a stale or garbled one is no
+// obstacle; one that was deleted under its holder is made again.
+func TestLockFile(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "precious")
+	plant(t, outside, "x")
+	me := backends.Owner{PID: os.Getpid(), Host: "host"}
+
+	root := t.TempDir()
+	if err := os.Symlink(outside, root+"/.palhm.lock"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := newStore(t, root).Lock(t.Context(), me, 0)
+	wantError(t, err, "symbolic link")
+	if data, _ := os.ReadFile(outside); string(data) != "x" {
+		t.Errorf("a link was followed: got %q", data)
+	}
+
+	for _, content := range []string{"", "garbage", `{"pid":999999999,"host":"host"}` + strings.Repeat(" ", 1000)} {
+		root := t.TempDir()
+		plant(t, root+"/.palhm.lock", content)
+		s := newStore(t, root)
+		release, err := s.Lock(t.Context(), me, 0)
+		if err != nil {
+			t.Fatalf("lock file with %q: %v", content, err)
+		}
+		if _, err := newStore(t, root).Lock(t.Context(), backends.Owner{PID: 1, Host: "host"}, 0); !strings.Contains(err.Error(), strconv.Itoa(me.PID)) {
+			t.Errorf("got %v, want the holder named", err)
+		}
+		release()
+	}
+}
+
+// TestOrderOfSystemCalls looks at a run with strace: every object is fsynced before
+// the manifest is written, every directory before the copy is renamed into the
+// root, and the root after it.
+func TestOrderOfSystemCalls(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("needs strace")
+	}
+	root := t.TempDir()
+	log := filepath.Join(t.TempDir(), "trace")
+	cmd := childCommand(t, "trace", root)
+	cmd.Args = append([]string{"strace", "-f", "-y", "-qq", "-s0", "-o", log, "-e", "trace=openat,mkdirat,fsync,renameat2,write", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path, _ = exec.LookPath("strace")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if bytes.Contains(out, []byte("ptrace")) {
+			t.Skipf("needs strace that may trace: %s", out)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := strings.Split(string(data), "\n")
+	staged := regexp.QuoteMeta(filepath.Join(root, ".palhm/staging", copy1))
+	at := func(pattern string) int { // the last call like that
+		t.Helper()
+		found := regexp.MustCompile(pattern)
+		for i, call := range slices.Backward(calls) {
+			if found.MatchString(call) {
+				return i
+			}
+		}
+		t.Fatalf("no call %s in\n%s", pattern, data)
+		return 0
+	}
+	fsync := func(path string) int { t.Helper(); return at(`fsync\(\d+<` + path + `>`) }
+	made := at(`openat\(.*staging/` + regexp.QuoteMeta(copy1) + `/\.palhm>, "manifest\.json", .*O_CREAT`)
+	published := at(`renameat2\(.*staging>, .*<` + regexp.QuoteMeta(root) + `>, .*RENAME_NOREPLACE\) = 0`)
+	for _, object := range []string{"/one", "/d/two", "/d/e/three", "/d/four"} {
+		written, synced := at(`O_CREAT.* = \d+<`+staged+object+`>`), fsync(staged+object)
+		if object != "/d/e/three" {
+			written = at(`write\(\d+<` + staged + object + `>`)
+		}
+		if written > synced || synced > made {
+			t.Errorf("object %s: written at %d, fsynced at %d, the manifest made at %d", object, written, synced, made)
+		}
+	}
+	for _, p := range []string{"/.palhm/manifest.json", "/.palhm/SHA256SUMS"} {
+		if written, synced := at(`write\(\d+<`+staged+p+`>`), fsync(staged+p); written > synced || synced > published {
+			t.Errorf("%s: written at %d, fsynced at %d, renamed at %d", p, written, synced, published)
+		}
+	}
+	lastMade := at(`openat\(.*O_CREAT.* = \d+<` + staged)
+	for _, dir := range []string{"", "/d", "/d/e", "/.palhm"} {
+		if synced := fsync(staged + dir); synced < lastMade || synced > published {
+			t.Errorf("directory %q: the last file made at %d, fsynced at %d, renamed at %d", dir, lastMade, synced, published)
+		}
+	}
+	if after := fsync(regexp.QuoteMeta(root)); after < published {
+		t.Errorf("the root: renamed at %d, fsynced at %d", published, after)
+	}
+	if after := fsync(regexp.QuoteMeta(root) + "/.palhm/staging"); after < published {
+		t.Errorf("the staging directory: renamed at %d, fsynced at %d", published, after)
+	}
+}
+
+// TestKill kills a process that makes and removes copies, at random moments. Every
+// copy that is listed is whole, every copy that was said to be committed is there,
+// and the next run leaves nothing behind. PALHM_TEST_KILLS says how often.
+func TestKill(t *testing.T) {
+	kills := 30
+	if n, err := strconv.Atoi(os.Getenv("PALHM_TEST_KILLS")); err == nil {
+		kills = n
+	}
+	root := t.TempDir()
+	have := map[string]bool{} // what was committed and not removed since
+	for trial := range kills {
+		said := killed(t, root, time.Duration(rand.Int64N(int64(60*time.Millisecond))))
+		for _, line := range said {
+			verb, prefix, _ := strings.Cut(line, " ")
+			switch verb {
+			case "committed":
+				have[prefix] = true
+			case "removing":
+				delete(have, prefix)
+			}
+		}
+		s := newStore(t, root)
+		checkAfterKill(t, s, have)
+		if err := s.Recover(t.Context()); err != nil {
+			t.Errorf("recover: %v", err)
+		}
+		wantClean(t, root)
+		have = checkAfterKill(t, s, have)
+		if trial%10 == 0 {
+			for prefix := range have {
+				wantSums(t, root, prefix)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("in trial %d, which had said %q", trial, said)
+		}
+	}
+}
+
+// killed runs the loop for a while after it is ready, and returns what it said.
+func killed(t testing.TB, root string, after time.Duration) []string {
+	t.Helper()
+	cmd := childCommand(t, "loop", root)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if lines.Text() == "ready" {
+			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		}
+		said = append(said, lines.Text())
+	}
+	_ = cmd.Wait()
+	if stderr.Len() > 0 {
+		t.Fatalf("the process that was to be killed failed by itself: %s", &stderr)
+	}
+	return said
+}
+
+// checkAfterKill returns the copies that are listed.
+func checkAfterKill(t testing.TB, s backends.Store, want map[string]bool) map[string]bool {
+	t.Helper()
+	infos, err := s.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, i := range infos {
+		listed[i.Prefix] = true
+		if i.Damage != nil || i.Foreign || i.Objects != 6 {
+			t.Errorf("listed: %+v", i)
+		}
+		wantWhole(t, s, i.Prefix)
+	}
+	for prefix := range want {
+		if !listed[prefix] {
+			t.Errorf("%s was committed and is missing", prefix)
+		}
+	}
+	return listed
+}
