@@ -68,7 +68,8 @@ func checkExit(ts *testscript.TestScript, want string, err error) {
 // signalled runs a program and sends it signals while it runs: signalled CODE
 // FILE:SIGNAL... -- PROGRAM ARG... waits for FILE to be there before each, and
 // FILE~TEXT:SIGNAL for TEXT to be in it. In the place of a signal, +NAME makes the
-// file NAME. What the program prints is left in
+// file NAME. CODE may be followed by the time in which the program must have ended
+// after the last of them: 143/8s. What the program prints is left in
 // the files "out" and "err".
 func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	sep := -1
@@ -107,10 +108,16 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(cmd.Process.Signal(unix.SignalNum("SIG" + what)))
 		}
 	}
+	code, limit := args[0], patience
+	if before, after, ok := strings.Cut(code, "/"); ok {
+		code = before
+		limit, err = time.ParseDuration(after)
+		ts.Check(err)
+	}
 	select {
 	case err := <-ended:
-		checkExit(ts, args[0], err)
-	case <-time.After(patience):
+		checkExit(ts, code, err)
+	case <-time.After(limit):
 		cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // only to see where it hangs
 		<-ended
 		ts.Fatalf("%s has not ended\n%s", args[sep+1], ts.ReadFile("err"))
