@@ -190,7 +190,7 @@ func (c *call) reportConflict(o, other *objectValue) {
 	case o.o.Path == other.o.Path:
 		err.err = fmt.Errorf("two objects have the path %q", o.o.Path)
 	default:
-		err.err = fmt.Errorf("path %q and path %q: one would be a file and a directory", o.o.Path, other.o.Path)
+		err.err = fmt.Errorf("paths %q and %q cannot be in one copy: one is a directory of the other", o.o.Path, other.o.Path)
 	}
 	c.reportAt(o.o.Pos, err)
 }

@@ -101,18 +101,24 @@ func (c *call) blame(err error) *Error {
 		}
 	}
 	e.Msg = c.name + ": " + msg
+	e.explain(err)
+	return e
+}
+
+// explain adds what the cause knows besides its text. Of a text, what follows a
+// semicolon is the way out.
+func (e *Error) explain(cause error) {
 	var placed *placedError
-	if errors.As(err, &placed) {
+	if errors.As(cause, &placed) {
 		e.Notes = placed.notes
 	}
 	var hint *hintError
-	if errors.As(err, &hint) {
+	if errors.As(cause, &hint) {
 		e.Hint = hint.hint
 	}
 	if i := strings.Index(e.Msg, "; "); e.Hint == "" && i >= 0 {
-		e.Msg, e.Hint = e.Msg[:i], e.Msg[i+2:]
+		e.Msg, e.Hint = e.Msg[:i], e.Msg[i+len("; "):]
 	}
-	return e
 }
 
 // message names the parameter, unless the text begins with it.
@@ -153,10 +159,7 @@ func (c *call) reportAt(pos plan.Pos, err error) {
 	if m := c.l.byName[pos.File]; m != nil {
 		e.source = m.line(pos.Line)
 	}
-	var placed *placedError
-	if errors.As(err, &placed) {
-		e.Notes = placed.notes
-	}
+	e.explain(err)
 	c.l.add(e)
 }
 
@@ -175,11 +178,9 @@ func (l *loader) blameEval(m *module, err error) {
 	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
 		e.Msg = cause + "; it was here"
 	}
-	var hint *hintError
-	if errors.As(err, &hint) {
-		e.Hint = hint.hint
-	} else {
-		e.Hint = evalHint(e.Msg)
+	e.Hint = evalHint(e.Msg)
+	if !strings.HasPrefix(eval.Msg, "fail: ") { // whose text is the site's own
+		e.explain(err)
 	}
 	l.add(e)
 }
@@ -191,7 +192,10 @@ func (l *loader) blameSyntax(m *module, err error) *Error {
 		return &Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)}
 	}
 	e := l.at(m, syn.Pos, syn.Msg)
-	e.Hint = syntaxHint(syn.Msg, e.source, int(syn.Pos.Col))
+	if strings.HasPrefix(syn.Msg, "got ") {
+		e.Pos.Col = tokenStart([]rune(e.source), e.Pos.Col)
+	}
+	e.Hint = syntaxHint(syn.Msg, e.source, e.Pos.Col)
 	return e
 }
 

@@ -152,7 +152,7 @@ func (c *call) location() (at location, err error) {
 			return nil
 		}
 		if !strings.HasPrefix(s, "//") && !strings.HasPrefix(s, "./") && !strings.HasPrefix(s, "../") {
-			return fmt.Errorf("got %s, want %s", short(v), pathDoc)
+			return fmt.Errorf("got %s, want a path; %s", short(v), pathDoc)
 		}
 		var err error
 		at.label, err = from.label.resolve(s)

@@ -42,6 +42,8 @@ func syntaxHint(msg, line string, col int) string {
 		return fmt.Sprintf("Starlark is a small Python, without %s", word)
 	case strings.Contains(msg, "unindent") || strings.Contains(msg, "indent"):
 		return "lines of one block begin in the same column; top-level lines have no blanks in front"
+	case strings.HasPrefix(msg, "got ") && strings.HasPrefix(strings.TrimLeft(line, " \t"), word) && word != "":
+		return "is a comma missing at the end of the line above, or a bracket left open there?"
 	case strings.HasPrefix(msg, "got string literal"):
 		return "is there a comma missing in front of it, or a + between two strings?"
 	case strings.HasPrefix(msg, "got identifier, want"):
@@ -54,6 +56,27 @@ func syntaxHint(msg, line string, col int) string {
 		return "arguments without a name come first"
 	}
 	return ""
+}
+
+// tokenStart moves a column from the end of a word or a string to its beginning:
+// the parser has read a token when it complains of it.
+func tokenStart(line []rune, col int) int {
+	i := min(col-1, len(line))
+	if i <= 0 {
+		return col
+	}
+	if quote := line[i-1]; quote == '"' || quote == '\'' {
+		for start := i - 2; start >= 0; start-- {
+			if line[start] == quote {
+				return start + 1
+			}
+		}
+		return col
+	}
+	for i > 0 && line[i-1] < 128 && isNameByte(byte(line[i-1])) {
+		i--
+	}
+	return i + 1
 }
 
 var fString = regexp.MustCompile(`\bf["']`)

@@ -24,7 +24,16 @@ func (l label) String() string {
 	return "@" + l.owner + "//" + l.path
 }
 
-const labelForms = `want "@palhm//x.star" (shipped with palhm), "//x.star" (from the site's directory), "./x.star" or "../x.star" (from this file's)`
+const labelForms = `a label is "@palhm//x.star" (shipped with palhm), "//x.star" (from the site's directory), "./x.star" or "../x.star" (from this file's)`
+
+// badForm is the error for what is no label at all.
+func badForm(s string) error {
+	meant := ""
+	if s != "" && s[0] != '/' && s[0] != '@' && !strings.Contains(s, ":") {
+		meant = fmt.Sprintf("did you mean %q? ", "./"+clip(s))
+	}
+	return &hintError{fmt.Errorf("label %q has none of the forms of a label", clip(s)), meant + labelForms}
+}
 
 // resolve reads a label that stands in the file from.
 func (from label) resolve(s string) (label, error) {
@@ -36,7 +45,7 @@ func (from label) resolve(s string) (label, error) {
 	case strings.HasPrefix(s, "@"):
 		name, rest, ok := strings.Cut(s[1:], "//")
 		if !ok || name == "" || strings.Contains(name, "/") {
-			return label{}, fmt.Errorf("label %q: %s", clip(s), labelForms)
+			return label{}, badForm(s)
 		}
 		to.owner, to.path = name, rest
 	case strings.HasPrefix(s, "//"):
@@ -44,7 +53,7 @@ func (from label) resolve(s string) (label, error) {
 	case strings.HasPrefix(s, "./"), strings.HasPrefix(s, "../"):
 		to.path = path.Join(path.Dir(from.path), s)
 	default:
-		return label{}, fmt.Errorf("label %q: %s", clip(s), labelForms)
+		return label{}, badForm(s)
 	}
 	to.path = path.Clean(to.path)
 	switch {

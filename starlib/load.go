@@ -202,6 +202,11 @@ func (l *loader) parse(m *module) {
 		l.add(l.blameSyntax(m, err))
 		return
 	}
+	if at, long := tooLong(tree); long {
+		m.failed = true
+		l.add(l.at(m, at, fmt.Sprintf("more than %d operators, calls or elifs in one chain", maxChain)))
+		return
+	}
 	m.tree = tree
 	for _, stmt := range tree.Stmts {
 		if load, ok := stmt.(*syntax.LoadStmt); ok {
@@ -227,8 +232,10 @@ func (l *loader) find(from *module, stmt *syntax.LoadStmt) *module {
 	}
 	e := l.at(from, stmt.Module.TokenPos, err.Error())
 	if at.owner == standardOwner && errors.Is(err, os.ErrNotExist) {
+		e.Msg = "there is no standard module " + at.String()
 		e.Hint = "the standard modules are " + joinWords(standardLabels())
 	}
+	e.explain(err)
 	l.add(e)
 	return nil
 }
@@ -297,7 +304,9 @@ func (l *loader) order() []*module {
 				circle += " -> " + f.m.label.String()
 			}
 			circle += " -> " + target.label.String()
-			l.add(l.at(top.m, edge.stmt.Module.TokenPos, "modules load each other in a circle: "+circle))
+			e := l.at(top.m, edge.stmt.Module.TokenPos, "modules load each other in a circle: "+circle)
+			e.Calls = nil // the circle says it already
+			l.add(e)
 			edge.target = nil
 			top.m.failed = true
 		}

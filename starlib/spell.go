@@ -9,7 +9,7 @@ func nearest(x string, candidates []string) string {
 	x = fold(x)
 	best, bestDistance := "", len(x)/3+1
 	for _, c := range candidates {
-		if d := editDistance(x, fold(c)); d < bestDistance || d == bestDistance && best == "" && d <= len(x)/2 {
+		if d := editDistance(x, fold(c)); d < bestDistance {
 			best, bestDistance = c, d
 		}
 	}
