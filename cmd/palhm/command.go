@@ -44,7 +44,7 @@ func (a *app) addGlobalFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only, and nothing at all when all is well")
 	fs.CountVarP(&f.verbose, "verbose", "v", "print more; may be repeated")
 	fs.VarP(&workers{f}, "jobs", "j", "make `N` objects at a time; 0 = as many as CPUs, negative = no limit")
-	fs.StringVar(&f.logFormat, "log-format", "", "`FORM` of the logs: text, json or journald (default: journald in a service of systemd, else text)")
+	fs.StringVar(&f.logFormat, "log-format", "", "`FORM` of the logs: text, json or journald (default: by what stderr is)")
 	fs.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 }
 

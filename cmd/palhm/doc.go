@@ -30,7 +30,7 @@
 //	  -q, --quiet            print errors only, and nothing at all when all is well
 //	  -v, --verbose          print more; may be repeated
 //	  -j, --jobs N           make N objects at a time; 0 = as many as CPUs, negative = no limit
-//	      --log-format FORM  FORM of the logs: text, json or journald (default: journald in a service of systemd, else text)
+//	      --log-format FORM  FORM of the logs: text, json or journald (default: by what stderr is)
 //	      --no-progress      show no progress on a terminal
 //
 //	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), and on a
