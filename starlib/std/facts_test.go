@@ -1,0 +1,80 @@
+package std_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"testing"
+)
+
+func TestFacts(t *testing.T) {
+	lines := map[string]string{
+		`os_release`:             `^ID=`,
+		`dpkg_list`:              `^dpkg\t\S+\t\w+\tinstalled$`,
+		`apt_marks`:              `^(auto|manual)\t\S+$`,
+		`systemd_units`:          `^\S+\.(service|socket|target|mount)\s+\w+`,
+		`rpm_list`:               ``,
+		`dnf_list_userinstalled`: ``,
+	}
+	program := map[string]string{
+		`os_release`: "cat", `dpkg_list`: "dpkg-query", `apt_marks`: "apt-mark", `systemd_units`: "systemctl", `rpm_list`: "rpm",
+		`dnf_list_userinstalled`: "dnf",
+	}
+	for expr, want := range lines {
+		t.Run(expr, func(t *testing.T) {
+			needs(t, program[expr])
+			out := string(newPlace(t).run(library(t, expr), nil))
+			if want != "" && !regexp.MustCompile("(?m)"+want).MatchString(out) {
+				t.Errorf("got %.300q, want a line like %q", out, want)
+			}
+		})
+	}
+}
+
+func TestOSReleaseIsWhatTheHostSays(t *testing.T) {
+	want, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		t.Skipf("needs /etc/os-release: %v", err)
+	}
+	equal(t, "os_release", newPlace(t).run(library(t, "os_release"), nil), want)
+}
+
+func TestRPMList(t *testing.T) {
+	needs(t, "rpm", "rpmbuild")
+	p := newPlace(t)
+	p.write("sample.spec", "Name: sample\nEpoch: 2\nVersion: 1.0\nRelease: 3\nSummary: s\nLicense: none\nVendor: Some One\nBuildArch: noarch\n%description\n%files\n")
+	p.sh("rpmbuild -bb --quiet --define \"_topdir $PWD/build\" sample.spec; rpm -i --dbpath $PWD/db --nodeps --justdb build/RPMS/noarch/*.rpm")
+	out := p.run(library(t, `rpm_list("--dbpath", "`+p.path("db")+`")`), nil)
+	equal(t, "rpm_list", out, []byte("sample\t2:1.0-3.noarch\tSome One\n"))
+}
+
+func TestLsblk(t *testing.T) {
+	needs(t, "lsblk")
+	var got struct {
+		BlockDevices []map[string]any `json:"blockdevices"`
+	}
+	if err := json.Unmarshal(newPlace(t).run(library(t, "lsblk"), nil), &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range got.BlockDevices {
+		if _, isNumber := d["size"].(float64); !isNumber && d["size"] != nil {
+			t.Errorf("%v: got the size %v, want bytes", d["name"], d["size"])
+		}
+		if _, there := d["uuid"]; !there {
+			t.Errorf("%v: got no column uuid, want every column", d["name"])
+		}
+	}
+}
+
+// A host without groups is no failure.
+func TestDNFGroups(t *testing.T) {
+	needs(t, "dnf")
+	newPlace(t).run(library(t, "dnf_group_list_installed"), nil)
+}
+
+// Nobody answers on this port: that is a failure of dig, and an empty answer is
+// one of grep_any.
+func TestDig(t *testing.T) {
+	needs(t, "dig")
+	newPlace(t).fails(library(t, `dig_dnssec("@127.0.0.1", "-p", "1", "+tries=1", "+time=1", "example.org", "A") | grep_any`), nil, "dig")
+}
