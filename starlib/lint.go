@@ -28,8 +28,9 @@ func (l *loader) lintTree(m *module) {
 			used[n.Name] = true
 		case *syntax.BinaryExpr:
 			if n.Op == syntax.AND || n.Op == syntax.OR {
-				l.lintTruth(n.X, n.Op)
-				l.lintTruth(n.Y, n.Op)
+				if !l.lintTruth(n.X, n.Op) {
+					l.lintTruth(n.Y, n.Op)
+				}
 			}
 		case *syntax.UnaryExpr:
 			if n.Op == syntax.NOT {
@@ -69,10 +70,11 @@ func isCommand(x syntax.Expr) bool {
 
 // lintTruth warns of a command where a condition is meant: nothing runs while a
 // site loads, so a command is always true.
-func (l *loader) lintTruth(x syntax.Expr, op syntax.Token) {
+func (l *loader) lintTruth(x syntax.Expr, op syntax.Token) (warned bool) {
 	if isCommand(x) {
 		l.warn(l.pos(syntax.Start(x)), "%q sees a command, not its result: a command is always true while the site loads; use | or a routine's steps", op.String())
 	}
+	return isCommand(x)
 }
 
 // lintDropped warns of a value that is made and thrown away.

@@ -208,6 +208,9 @@ func (l *loader) parse(m *module) {
 		return
 	}
 	m.tree = tree
+	if m == l.site {
+		l.result.Doc = docstring(tree.Stmts)
+	}
 	for _, stmt := range tree.Stmts {
 		if load, ok := stmt.(*syntax.LoadStmt); ok {
 			m.loads = append(m.loads, loadEdge{load, l.find(m, load)})

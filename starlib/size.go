@@ -69,7 +69,10 @@ func splitUnit(s string) (number, unit string) {
 	return strings.TrimRight(number, " \t"), s[len(number):]
 }
 
-var errNotNumber = errors.New(`want a number such as 7, "256MiB" or "Infinity"`)
+var (
+	errNotNumber = errors.New(`want a number such as 7, "256MiB" or "Infinity"`)
+	errExponent  = errors.New(`the exponent is out of range; "Infinity" switches a limit off`)
+)
 
 func parseDecimal(s string) (decimal.Decimal, error) {
 	if len(s) > maxNumberLen {
@@ -80,6 +83,9 @@ func parseDecimal(s string) (decimal.Decimal, error) {
 	if digits == "" || strings.Trim(exponent, "+-0123456789") != "" {
 		return decimal.Zero, errNotNumber
 	}
+	if len(strings.TrimLeft(exponent, "+-0")) > len("999") {
+		return decimal.Zero, errExponent
+	}
 	n, err := decimal.NewFromString(s)
 	if err != nil {
 		return decimal.Zero, errNotNumber
@@ -89,7 +95,7 @@ func parseDecimal(s string) (decimal.Decimal, error) {
 
 func checkExponent(n decimal.Decimal) error {
 	if n.Exponent() > maxExponent || n.Exponent() < -maxNumberLen-maxExponent {
-		return errors.New(`the exponent is out of range; "Infinity" switches a limit off`)
+		return errExponent
 	}
 	return nil
 }
