@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"palhm/backends"
 	"palhm/runtime/plan"
@@ -158,4 +161,32 @@ func TestDidYouMean(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", in, got, want)
 		}
 	}
+}
+
+// What is shown as a command line can be pasted into a shell.
+func TestShellQuoteIsReadBack(t *testing.T) {
+	argv := []string{"printf", `%s\n`, "", "a b", "it's", `"$HOME"`, "`x`", `\`, "*", "~", "#", "a;b|c&d", "é", "-n", "!"}
+	got, err := exec.Command("sh", "-c", shellQuote(argv)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Join(argv[2:], "\n") + "\n"; string(got) != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Whatever a process prints, nothing in it reaches the terminal as a command.
+func FuzzVisible(f *testing.F) {
+	for _, s := range []string{"plain", "\x1b[2J", "\xff", "\u009b1m", "\u202e", "a\nb", "\ufffd"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := visible(s)
+		if !utf8.ValidString(got) {
+			t.Errorf("visible(%q) is %q, which is not UTF-8", s, got)
+		}
+		if i := strings.IndexFunc(got, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }); i >= 0 {
+			t.Errorf("visible(%q) is %q, with a control character at %d", s, got, i)
+		}
+	})
 }
