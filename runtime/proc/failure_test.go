@@ -25,7 +25,7 @@ func TestCause(t *testing.T) {
 	}{
 		{"one stage", []string{"exit 1"}, "sh -c 'exit 1': exit code 1, want 0"},
 		{"upstream first", []string{"exit 4", "cat", dies}, "stage 1 of 3 (sh -c 'exit 4'): exit code 4, want 0"},
-		{"middle at once, writer above blocked", []string{"cat /dev/zero", "exit 3", "cat"}, "stage 2 of 3 (sh -c 'exit 3'): exit code 3, want 0"},
+		{"middle at once, writer above blocked", []string{"exec cat /dev/zero", "exit 3", "cat"}, "stage 2 of 3 (sh -c 'exit 3'): exit code 3, want 0"},
 		{"middle at once, sleeper above", []string{"sleep 60", "exit 3"}, "stage 2 of 2 (sh -c 'exit 3'): exit code 3, want 0"},
 		{"first at once, sleeper below", []string{"exit 3", "sleep 60"}, "stage 1 of 2 (sh -c 'exit 3'): exit code 3, want 0"},
 		{"last of three", []string{"sleep 60", "sleep 60", "exit 3"}, "stage 3 of 3 (sh -c 'exit 3'): exit code 3, want 0"},
@@ -234,12 +234,17 @@ func TestBackgroundOfAFailedStageIsStopped(t *testing.T) {
 	}
 }
 
-// A process whose first thread has ended looks like a zombie in /proc.
+// A process whose first thread has ended looks like a zombie in /proc. It gets the
+// time to clean up nevertheless.
 func TestHeadlessBackgroundIsStopped(t *testing.T) {
-	cmds := sh(`"$0" & sleep 0.3; exit 3`)
+	cmds := sh(`"$0" & until grep -q "State:.Z" /proc/$!/status; do sleep 0.02; done; exit 3`)
 	cmds[0].Argv = append(cmds[0].Argv, os.Args[0])
 	cmds[0].Env = append(cmds[0].Env, "PROC_TEST_CHILD=headless")
+	cmds[0].Dir = t.TempDir()
 	mustFail(t, cmds, proc.Options{})
+	if _, err := os.Stat(cmds[0].Dir + "/cleaned"); err != nil {
+		t.Error("it was killed before it could clean up")
+	}
 }
 
 func TestCloseInTheMiddle(t *testing.T) {

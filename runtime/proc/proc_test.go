@@ -49,12 +49,25 @@ func showIgnored() {
 	p.Close()
 }
 
-// endFirstThread makes a process that looks like a zombie and is none.
+// endFirstThread makes a process that looks like a zombie and is none: on SIGTERM it
+// leaves a file after a while.
 func endFirstThread() {
-	go func() { time.Sleep(time.Minute) }()
-	fmt.Println("ready")
-	time.Sleep(10 * time.Millisecond)
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		time.Sleep(100 * time.Millisecond)
+		os.WriteFile("cleaned", nil, 0o600)
+		os.Exit(0)
+	}()
 	syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
+}
+
+// init keeps main on the first thread, for endFirstThread.
+func init() {
+	if os.Getenv("PROC_TEST_CHILD") == "headless" {
+		runtime.LockOSThread()
+	}
 }
 
 func commands(argvs ...[]string) []proc.Command {
@@ -92,11 +105,11 @@ func mark(t *testing.T, cmds []proc.Command) string {
 
 // marked lists the living processes with a mark.
 func marked(mark string) (pids []int) {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
+	threads, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*")
+	for _, dir := range threads {
 		env, err := os.ReadFile(dir + "/environ")
 		if err == nil && bytes.Contains(env, []byte(mark)) {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
+			pid, _ := strconv.Atoi(strings.Split(dir, "/")[2])
 			pids = append(pids, pid)
 		}
 	}

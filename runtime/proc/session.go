@@ -22,14 +22,19 @@ type sessions []int
 // their own, as timeout(1) and shells do, are found in /proc.
 func (ids sessions) signal(sigs ...syscall.Signal) {
 	for _, sig := range sigs {
-		for _, id := range ids {
-			syscall.Kill(-id, sig) // ESRCH and EPERM leave nothing to be done
-		}
+		ids.signalGroups(sig)
 	}
 	for m := range ids.members {
 		if m.group != m.session {
 			ids.signalProcess(m.pid, sigs)
 		}
+	}
+}
+
+// signalGroups signals the groups of the leaders.
+func (ids sessions) signalGroups(sig syscall.Signal) {
+	for _, id := range ids {
+		syscall.Kill(-id, sig) // ESRCH and EPERM leave nothing to be done
 	}
 }
 

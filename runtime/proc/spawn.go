@@ -101,11 +101,12 @@ func newPipe(palhmReads bool) (fds [2]int, err error) {
 // wrapper, from the stages: a service that one of them starts would hold it for ever.
 // Go opens its own files so that no child gets them.
 func sealDescriptors() {
-	err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
-	if err == nil {
-		return
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		sealOneByOne() // before Linux 5.11
 	}
-	// Before Linux 5.11.
+}
+
+func sealOneByOne() {
 	open, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range open {
 		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {

@@ -26,6 +26,7 @@ func (p *Pipeline) stop() {
 		p.out.Close() // wakes Read, and a stage that cannot write any more
 	}
 	if p.emptied(sessions, p.opt.Grace, p.opt.Hurry) {
+		sessions.signalGroups(syscall.SIGKILL) // where no /proc shows what is left
 		return
 	}
 	sessions.signal(syscall.SIGKILL)

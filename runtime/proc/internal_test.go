@@ -1,0 +1,59 @@
+package proc
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kernels before 5.2 give no pidfd.
+func TestWaitWithoutPidfd(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		code   int
+		signal syscall.Signal
+	}{
+		{"sleep 0.1; exit 7", 7, 0},
+		{"kill -KILL $$", -1, syscall.SIGKILL},
+	} {
+		s := &stage{cmd: &Command{Argv: []string{"sh", "-c", c.script}, Env: os.Environ()}, path: "/bin/sh"}
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd := int(null.Fd())
+		if err := s.spawn(fd, fd, fd); err != nil {
+			t.Fatal(err)
+		}
+		null.Close()
+		if s.pidfd != nil {
+			s.pidfd.Close()
+			s.pidfd = nil
+		}
+		if e := s.wait(); e.code != c.code || e.signal != c.signal || e.stage != s {
+			t.Errorf("%s: got %+v", c.script, e)
+		}
+		if _, ended := s.peek(syscall.WNOHANG); !ended {
+			t.Error("the zombie is gone after wait")
+		}
+		s.reap()
+		if err := syscall.Kill(s.pid, 0); err != syscall.ESRCH {
+			t.Errorf("after reap: got %v, want no such process", err)
+		}
+	}
+}
+
+// Kernels before 5.11 cannot mark a range of descriptors.
+func TestSealDescriptorsOneByOne(t *testing.T) {
+	fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	sealOneByOne()
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("got flags %x, %v, want FD_CLOEXEC", flags, err)
+	}
+}
