@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,20 +73,44 @@ func checkExit(ts *testscript.TestScript, want string, err error) {
 // after the last of them: 143/8s. What the program prints is left in
 // the files "out" and "err".
 func signalled(ts *testscript.TestScript, neg bool, args []string) {
-	sep := -1
-	for i, a := range args {
-		if a == "--" {
-			sep = i
-			break
-		}
-	}
+	sep := slices.Index(args, "--")
 	if neg || sep < 1 || sep+1 == len(args) {
 		ts.Fatalf("usage: signalled CODE FILE:SIGNAL... -- PROGRAM ARG...")
 	}
-	program, err := lookIn(ts.Getenv("PATH"), args[sep+1])
+	code, limit := args[0], patience
+	if before, after, ok := strings.Cut(code, "/"); ok {
+		var err error
+		code = before
+		limit, err = time.ParseDuration(after)
+		ts.Check(err)
+	}
+	process, ended := start(ts, args[sep+1:])
+	for _, step := range args[1:sep] {
+		event, what, _ := strings.Cut(step, ":")
+		file, text, _ := strings.Cut(event, "~")
+		await(ts, ts.MkAbs(file), text, ended)
+		if name, ok := strings.CutPrefix(what, "+"); ok {
+			ts.Check(os.WriteFile(ts.MkAbs(name), nil, 0o644))
+		} else {
+			ts.Check(process.Signal(unix.SignalNum("SIG" + what)))
+		}
+	}
+	select {
+	case err := <-ended:
+		checkExit(ts, code, err)
+	case <-time.After(limit):
+		process.Signal(syscall.SIGQUIT) //nolint:errcheck // only to see where it hangs
+		<-ended
+		ts.Fatalf("%s has not ended\n%s", args[sep+1], ts.ReadFile("err"))
+	}
+}
+
+// start starts a program whose output goes to the files "out" and "err".
+func start(ts *testscript.TestScript, argv []string) (*os.Process, chan error) {
+	program, err := lookIn(ts.Getenv("PATH"), argv[0])
 	ts.Check(err)
-	cmd := exec.Command(program, args[sep+2:]...)
-	cmd.Args[0] = args[sep+1]
+	cmd := exec.Command(program, argv[1:]...)
+	cmd.Args[0] = argv[0]
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = environ(ts)
 	out, err := os.Create(ts.MkAbs("out"))
@@ -98,30 +123,7 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for _, step := range args[1:sep] {
-		event, what, _ := strings.Cut(step, ":")
-		file, text, _ := strings.Cut(event, "~")
-		await(ts, ts.MkAbs(file), text, ended)
-		if name, ok := strings.CutPrefix(what, "+"); ok {
-			ts.Check(os.WriteFile(ts.MkAbs(name), nil, 0o644))
-		} else {
-			ts.Check(cmd.Process.Signal(unix.SignalNum("SIG" + what)))
-		}
-	}
-	code, limit := args[0], patience
-	if before, after, ok := strings.Cut(code, "/"); ok {
-		code = before
-		limit, err = time.ParseDuration(after)
-		ts.Check(err)
-	}
-	select {
-	case err := <-ended:
-		checkExit(ts, code, err)
-	case <-time.After(limit):
-		cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // only to see where it hangs
-		<-ended
-		ts.Fatalf("%s has not ended\n%s", args[sep+1], ts.ReadFile("err"))
-	}
+	return cmd.Process, ended
 }
 
 // patience is how long a test waits for what must happen.
