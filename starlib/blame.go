@@ -174,7 +174,10 @@ func (l *loader) blameEval(m *module, err error) {
 		return
 	}
 	e := l.blameStack(m, eval.CallStack)
-	e.Msg = strings.TrimPrefix(eval.Msg, "fail: ")
+	e.Msg = eval.Msg
+	if text, failed := strings.CutPrefix(eval.Msg, "fail: "); failed && text != "" {
+		e.Msg = text
+	}
 	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
 		e.Msg = cause + "; it was here"
 	}

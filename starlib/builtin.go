@@ -201,7 +201,7 @@ func (c *call) tooMany(index int) error {
 	}
 	err := fmt.Errorf("got %d arguments without a name, want at most %d", len(c.args), len(positional))
 	if len(keywords) > 0 {
-		err = fmt.Errorf("%w; write the others with their names, such as %s = ...", err, keywords[0])
+		err = &hintError{err, fmt.Sprintf("write the others with their names, such as %s = ...", keywords[0])}
 	}
 	return &argError{index, "", "", err}
 }

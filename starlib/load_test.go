@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -375,4 +376,20 @@ func BenchmarkLoad10000(b *testing.B) {
 			}
 		})
 	}
+}
+
+var position = regexp.MustCompile(`site\.star:\d+:\d+`)
+
+// planText gives a plan without what differs between two texts of the same
+// meaning: positions, digests and directories.
+func planText(t *testing.T, site *plan.Site) string {
+	t.Helper()
+	text, err := json.Marshal(struct {
+		Tasks    []*plan.Task
+		Settings plan.Settings
+	}{site.Tasks, site.Settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return position.ReplaceAllString(string(text), "POS")
 }
