@@ -72,10 +72,7 @@ func CheckPaths(paths []string) []PathConflict {
 	for i := range order {
 		order[i] = i
 	}
-	// Comparing by component brings "a", "a/b" together, with "a-b" after both.
-	slices.SortStableFunc(order, func(i, j int) int {
-		return strings.Compare(strings.ReplaceAll(paths[i], "/", "\x00"), strings.ReplaceAll(paths[j], "/", "\x00"))
-	})
+	slices.SortStableFunc(order, func(i, j int) int { return compareByComponent(paths[i], paths[j]) })
 	var found []PathConflict
 	var open []int // the chain of paths that the current one may lie below
 	for _, i := range order {
@@ -88,8 +85,25 @@ func CheckPaths(paths []string) []PathConflict {
 		}
 		open = append(open, i)
 	}
-	slices.SortFunc(found, func(a, b PathConflict) int { return a.Index - b.Index })
+	slices.SortStableFunc(found, func(a, b PathConflict) int { return a.Index - b.Index })
 	return found
+}
+
+// compareByComponent brings "a" and "a/b" together, with "a-b" after both: a slash
+// sorts before every other byte.
+func compareByComponent(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return len(a) - len(b)
 }
 
 // PathConflict is two paths that cannot stand in one copy.
