@@ -163,13 +163,6 @@ func (p *place) write(name, text string) string {
 	return file
 }
 
-// in returns the same place with another working directory.
-func (p *place) in(dir string) *place {
-	q := *p
-	q.dir = dir
-	return &q
-}
-
 // with returns the same place with a further variable.
 func (p *place) with(name, value string) *place {
 	q := *p
@@ -221,9 +214,13 @@ func (p *place) try(stages plan.Pipeline, stdin []byte) ([]byte, error) {
 	}
 	defer running.Close()
 	out, err := io.ReadAll(running)
-	for _, r := range running.Results() {
-		if err != nil && len(r.Stderr) > 0 {
+	for i, r := range running.Results() {
+		switch {
+		case len(r.Stderr) == 0:
+		case err != nil:
 			err = fmt.Errorf("%w\n%s: %s", err, r.Argv[0], r.Stderr)
+		case stages[i].VerbosityStderr == 1: // shown by default, as the library's are
+			p.t.Errorf("%s: got the message %q on stderr, want none when all is well", proc.Quote(r.Argv), r.Stderr)
 		}
 	}
 	return out, err
