@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -173,7 +174,8 @@ func (l *loader) blameEval(m *module, err error) {
 		l.add(&Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)})
 		return
 	}
-	e := l.blameStack(m, eval.CallStack)
+	stack, hint := l.blameCaller(eval.CallStack, eval.Msg)
+	e := l.blameStack(m, stack)
 	e.Msg = eval.Msg
 	if text, failed := strings.CutPrefix(eval.Msg, "fail: "); failed && text != "" {
 		e.Msg = text
@@ -181,7 +183,7 @@ func (l *loader) blameEval(m *module, err error) {
 	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
 		e.Msg = cause + "; it was here"
 	}
-	e.Hint = evalHint(e.Msg)
+	e.Hint = cmp.Or(hint, evalHint(e.Msg))
 	if !strings.HasPrefix(eval.Msg, "fail: ") { // whose text is the site's own
 		e.explain(err)
 	}
@@ -199,6 +201,9 @@ func (l *loader) blameSyntax(m *module, err error) *Error {
 		e.Pos.Col = tokenStart([]rune(e.source), e.Pos.Col)
 	}
 	e.Hint = syntaxHint(syn.Msg, e.source, e.Pos.Col)
+	if b, open := openBracket(m.text, e.Pos.Line, e.Pos.Col); open && b.line < e.Pos.Line && strings.HasPrefix(syn.Msg, "got ") {
+		e.Notes = append(e.Notes, Note{plan.Pos{File: m.name, Line: b.line, Col: b.col}, "this bracket is still open"})
+	}
 	return e
 }
 

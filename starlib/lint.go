@@ -87,6 +87,10 @@ func (l *loader) lintDropped(x syntax.Expr) {
 
 // lintUnused looks for groups and objects that no backup has.
 func (l *loader) lintUnused() {
+	if len(l.result.Tasks) == 0 {
+		l.warnings = append(l.warnings, &Error{Pos: plan.Pos{File: l.site.name}, Msg: "the site declares no task"})
+		return
+	}
 	for _, g := range l.groups {
 		if l.usedGroups[g] {
 			continue
