@@ -112,9 +112,7 @@ func (x *execValue) take(c *call) error {
 	if err := c.unpack(x.set); err != nil {
 		return err
 	}
-	if c.failed {
-		return errReported
-	}
+	c.l.lintShell(x.e)
 	return checkProgram(x.e.Argv)
 }
 

@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/syntax"
 
@@ -82,6 +83,25 @@ func (l *loader) lintDropped(x syntax.Expr) {
 	pipe, ok := x.(*syntax.BinaryExpr)
 	if isCommand(x) || ok && pipe.Op == syntax.PIPE {
 		l.warn(l.pos(syntax.Start(x)), "this command is never used; give it to an object or to a routine")
+	}
+}
+
+// lintShell warns of arguments that only a shell would understand.
+func (l *loader) lintShell(e *plan.Exec) {
+	for i, arg := range e.Argv[1:] {
+		switch arg {
+		case ">", ">>", "&&", "||", "2>&1", "1>&2", ">&2", ">/dev/null", "2>/dev/null", "&>/dev/null":
+		case "|":
+			if strings.HasPrefix(e.Argv[i], "-") {
+				continue // an option's value, as in cut -d "|"
+			}
+		default:
+			if !strings.HasPrefix(arg, "~/") {
+				continue
+			}
+		}
+		l.warn(e.Pos, "there is no shell: %s gets the argument %q as it stands", clip(e.Argv[0]), clip(arg))
+		return
 	}
 }
 

@@ -324,6 +324,19 @@ func TestManyErrorsAreCut(t *testing.T) {
 	wantError(t, err, "more")
 }
 
+func TestFaultOfPalhmIsAnErrorWithAPlace(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"site.star": "\nenv('X')"})
+	cfg := testConfig(dir)
+	cfg.LookupEnv = func(string) (string, bool) { panic("boom") }
+	_, err := starlib.Load(t.Context(), cfg, "site.star")
+	wantError(t, err, "site.star:2:1: env: internal error: boom")
+	cfg.LookupEnv, cfg.Print = nil, func(plan.Pos, string) { panic("bang") }
+	write(t, dir, map[string]string{"site.star": "print()"})
+	_, err = starlib.Load(t.Context(), cfg, "site.star")
+	wantError(t, err, "internal error: bang")
+}
+
 func TestNoSecretOrVariableInThePlan(t *testing.T) {
 	site := mustLoad(t, `
 e = exec("a", env = {"PW": "hunter2"}, stdin = "hunter2")
