@@ -64,8 +64,9 @@ type Copy interface {
 	// repeated for the same path. Call it through the function Put.
 	Put(ctx context.Context, path string, r io.Reader, sizeHint int64) (int64, error)
 
-	// Commit stores the manifest and makes the copy one. After an error the copy
-	// is not listed, and Abort removes it. Call it through the function Commit.
+	// Commit stores the manifest and makes the copy one. It does not stop when ctx
+	// is cancelled. After an error the copy is not listed, and Abort removes it.
+	// Call it through the function Commit.
 	Commit(ctx context.Context, m *Manifest) error
 
 	// Abort removes all of the copy. After Commit has succeeded it does nothing.

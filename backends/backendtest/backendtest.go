@@ -73,6 +73,7 @@ func checks() []check {
 		{"ConcurrentPuts", concurrentPuts, true},
 		{"ManyObjects", manyObjects, true},
 		{"InvisibleBeforeCommit", invisibleBeforeCommit, true},
+		{"CommitIsNotInterrupted", commitIsNotInterrupted, true},
 		{"AbortRemoves", abortRemoves, true},
 		{"AbortAfterCommit", abortAfterCommit, true},
 		{"NothingAfterEnd", nothingAfterEnd, true},

@@ -82,6 +82,20 @@ func invisibleBeforeCommit(t testing.TB, c Config) {
 	wantCopies(t, c.reopen(t, s), copy1)
 }
 
+// commitIsNotInterrupted: a signal that comes after the last object does not cost
+// the copy.
+func commitIsNotInterrupted(t testing.TB, c Config) {
+	s := c.New(t)
+	k := begin(t, s, copy1)
+	m := manifest(copy1, put(t, k, "a", "x"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := backends.Commit(ctx, k, m); err != nil {
+		t.Errorf("commit under a cancelled context: %v", err)
+	}
+	wantCopies(t, s, copy1)
+}
+
 func abortRemoves(t testing.TB, c Config) {
 	s := c.New(t)
 	k := begin(t, s, copy1)
