@@ -204,6 +204,16 @@ level and reassigning a global are allowed; ` + "`while`" + ` and recursion are 
 for "not given". Sizes are numbers of bytes or strings such as ` + "`\"256MiB\"` (by 1,024) and `\"300GB\"`" + ` (by 1,000); durations are
 strings such as ` + "`\"90s\"`, `\"2h\"`, `\"1h30m\"` and `\"7d\"`" + `.
 
+A label names a module, as in load("//lib/pg.star", "dump", blog_dump = "dump"):
+
+| label | means |
+|---|---|
+| "@palhm//core.star" | shipped inside the program |
+| "//lib/pg.star" | from the directory of the site file |
+| "./x.star", "../x.star" | from the file that contains the load; not out of the site's directory |
+
+Declaring (backup, routine, settings) is allowed in the site file and in functions that it calls, and not at the top level of a module.
+
 This file is generated: ` + "`go generate ./starlib`" + `.
 
 ## Built-ins
