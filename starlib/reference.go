@@ -236,7 +236,7 @@ func writeDoc(b *strings.Builder, d Doc) {
 	if d.Signature != d.Name {
 		fmt.Fprintf(b, "    %s\n\n", d.Signature)
 	}
-	fmt.Fprintf(b, "%s\n\n", d.Text)
+	fmt.Fprintf(b, "%s\n\n", markdownSections(d.Text))
 	if len(d.Params) == 0 {
 		return
 	}
@@ -252,4 +252,30 @@ func writeDoc(b *strings.Builder, d Doc) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell.Replace(p.Name), cell.Replace(p.Type), value, cell.Replace(p.Doc))
 	}
 	b.WriteString("\n")
+}
+
+// markdownSections turns the "Args:" and "Returns:" of a docstring into Markdown,
+// which would join their lines.
+func markdownSections(text string) string {
+	var out []string
+	section := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		body, indented := strings.CutPrefix(line, "  ")
+		switch {
+		case line == "Args:" || line == "Returns:":
+			section = line
+			out = append(out, map[string]string{"Args:": "Arguments:", "Returns:": "Result:"}[line], "")
+		case section == "" || line == "":
+			out = append(out, line)
+		case !indented:
+			section = ""
+			out = append(out, line)
+		case section == "Args:" && !strings.HasPrefix(body, " "):
+			name, about, _ := strings.Cut(body, ":")
+			out = append(out, fmt.Sprintf("- `%s`:%s", name, about))
+		default:
+			out = append(out, body)
+		}
+	}
+	return strings.Join(out, "\n")
 }
