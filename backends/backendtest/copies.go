@@ -352,7 +352,8 @@ func lock(t testing.TB, c Config) {
 	if locked.Owner != owner(1) {
 		t.Errorf("got owner %+v, want %+v", locked.Owner, owner(1))
 	}
-	time.AfterFunc(50*time.Millisecond, func() { release() })
+	holder := release
+	time.AfterFunc(50*time.Millisecond, func() { _ = holder() })
 	release, err = other.Lock(t.Context(), owner(2), time.Minute)
 	if err != nil {
 		t.Fatalf("lock with a wait: %v", err)
@@ -383,7 +384,8 @@ func lockWaits(t testing.TB, c Config) {
 	if _, err := other.Lock(ctx, owner(1), 0); !errors.Is(err, cause) {
 		t.Errorf("lock until cancelled: got %v, want the context's cause", err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { release() })
+	holder := release
+	time.AfterFunc(50*time.Millisecond, func() { _ = holder() })
 	release, err = other.Lock(t.Context(), owner(1), 0)
 	if err != nil {
 		t.Fatalf("lock while this process has it: %v", err)

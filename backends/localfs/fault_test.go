@@ -264,6 +264,27 @@ func TestFsyncOfRootFails(t *testing.T) {
 	wantClean(t, root)
 }
 
+// TestBeginTriesWhatCommitNeeds: a root whose names cannot be made durable is found
+// before any dump runs.
+func TestBeginTriesWhatCommitNeeds(t *testing.T) {
+	root := t.TempDir()
+	if err := errors.Join(os.MkdirAll(root+"/.palhm/staging", 0o700), os.Chmod(root+"/.palhm", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for what, fault := range map[string]func(op, path string) error{
+		"fsync of the root":    failOn("fsync", root, unix.EIO),
+		"rename into the root": failOn("rename", copy1, unix.EIO),
+		"making a file":        failOn("create", "", unix.EIO),
+	} {
+		o := options(root)
+		o.Fault = fault
+		if _, err := newStoreWith(t, o).Begin(t.Context(), copy1); !errors.Is(err, unix.EIO) {
+			t.Errorf("%s fails: begin gives %v, want EIO", what, err)
+		}
+		wantClean(t, root)
+	}
+}
+
 // TestFsyncOfRootAndTheWayBackFail: the error says that the copy is listed, and
 // Abort takes it away as soon as it can.
 func TestFsyncOfRootAndTheWayBackFail(t *testing.T) {
