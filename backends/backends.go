@@ -61,7 +61,9 @@ type Copy interface {
 	// Put stores what r yields at path and returns the number of bytes stored. It
 	// reads r until io.EOF and no further. sizeHint is the expected size in bytes,
 	// or 0; a wrong one costs nothing but speed. After a failure Put may be
-	// repeated for the same path. Call it through the function Put.
+	// repeated for the same path; a path that has its object is refused. When ctx
+	// is cancelled Put stops, and its error wraps the cause. Call it through the
+	// function Put.
 	Put(ctx context.Context, path string, r io.Reader, sizeHint int64) (int64, error)
 
 	// Commit stores the manifest and makes the copy one. It does not stop when ctx

@@ -402,6 +402,7 @@ func (k *keepErr) Read(p []byte) (int, error) {
 func TestSuiteFindsBugs(t *testing.T) {
 	for name, bug := range bugs {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			failed := runSuite(t, func(s backends.Store) backends.Store {
 				b := bug(s)
 				b.Store = s

@@ -61,10 +61,15 @@ func (s *Store) takeLock(ctx context.Context, root *dir, owner backends.Owner, w
 		}
 		holder := readOwner(f)
 		f.Close()
-		if err != nil && err != unix.EWOULDBLOCK {
+		waited := time.Since(start)
+		switch {
+		case err == nil: // the file of that name is another one now
+			if waited > lockSettle {
+				return nil, fmt.Errorf("%s is replaced again and again: see who does that", f.Name())
+			}
+		case err != unix.EWOULDBLOCK:
 			return nil, fmt.Errorf("flock %s: %w", f.Name(), err)
-		}
-		if err != nil && givenUp(holder, owner, wait, time.Since(start)) {
+		case givenUp(holder, owner, wait, waited):
 			return nil, &backends.LockedError{Root: s.root, Owner: holder}
 		}
 		select {
