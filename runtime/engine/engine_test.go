@@ -761,6 +761,16 @@ func TestMissingSecret(t *testing.T) {
 	wantError(t, f.run(t, backupTask(object("a", x))), "object a", "environment variable P", `secret(env = "NOT_SET_AT_ALL")`, "not set")
 }
 
+// An empty password is one that somebody forgot.
+func TestEmptySecret(t *testing.T) {
+	f := newFixture(t)
+	path := filepath.Join(t.TempDir(), "password")
+	os.WriteFile(path, []byte("\n"), 0o600)
+	x := sh("true")
+	x.Stdin = &plan.Stdin{Content: &plan.Value{Secret: &plan.Secret{File: path}}}
+	wantError(t, f.run(t, backupTask(object("a", x))), "object a", "stdin", path, "is empty")
+}
+
 func TestCredentialsDirectory(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()
