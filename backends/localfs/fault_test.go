@@ -285,6 +285,19 @@ func TestBeginTriesWhatCommitNeeds(t *testing.T) {
 	}
 }
 
+// TestNewRootIsDurable: a copy is of no use below a directory whose own name a
+// power cut takes away.
+func TestNewRootIsDurable(t *testing.T) {
+	for _, parent := range []string{"", "/a"} {
+		dir := t.TempDir()
+		o := options(dir + "/a/b")
+		o.Fault = failOn("fsync", dir+parent, unix.EIO)
+		if _, err := newStoreWith(t, o).Begin(t.Context(), copy1); !errors.Is(err, unix.EIO) {
+			t.Errorf("fsync of %q fails: begin gives %v, want EIO", dir+parent, err)
+		}
+	}
+}
+
 // TestFsyncOfRootAndTheWayBackFail: the error says that the copy is listed, and
 // Abort takes it away as soon as it can.
 func TestFsyncOfRootAndTheWayBackFail(t *testing.T) {

@@ -102,7 +102,7 @@ func TestLockIsNotInherited(t *testing.T) {
 }
 
 // TestLockFile: what is no plain file is refused; a stale or garbled one is no
-// obstacle; one that was deleted under its holder is made again.
+// obstacle.
 func TestLockFile(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "precious")
 	plant(t, outside, "x")
