@@ -104,6 +104,9 @@ func toRoot(dst *string, v starlark.Value, dir string) error {
 	if root == "" {
 		return errors.New("is empty, want a directory")
 	}
+	if err := shellPath(root); err != nil {
+		return err
+	}
 	if !filepath.IsAbs(root) {
 		root = filepath.Join(dir, root)
 	}

@@ -117,9 +117,26 @@ func (e *Error) explain(cause error) {
 	if errors.As(cause, &hint) {
 		e.Hint = hint.hint
 	}
-	if i := strings.Index(e.Msg, "; "); e.Hint == "" && i >= 0 {
-		e.Msg, e.Hint = e.Msg[:i], e.Msg[i+len("; "):]
+	if e.Hint == "" {
+		e.Msg, e.Hint = cutHint(e.Msg)
 	}
+}
+
+// cutHint divides a message at its first semicolon that does not stand in quotes,
+// which is one that the site has written.
+func cutHint(msg string) (text, hint string) {
+	quoted := false
+	for i := 0; i < len(msg); i++ {
+		switch {
+		case quoted && msg[i] == '\\':
+			i++
+		case msg[i] == '"':
+			quoted = !quoted
+		case !quoted && strings.HasPrefix(msg[i:], "; "):
+			return msg[:i], msg[i+len("; "):]
+		}
+	}
+	return msg, ""
 }
 
 // message names the parameter, unless the text begins with it.

@@ -209,7 +209,7 @@ A label names a module, as in load("//lib/pg.star", "dump", blog_dump = "dump"):
 | label | means |
 |---|---|
 | "@palhm//core.star" | shipped inside the program |
-| "//lib/pg.star" | from the directory of the site file |
+| "//lib/pg.star" | from the directory of the site file; when that is a symbolic link, from the link's |
 | "./x.star", "../x.star" | from the file that contains the load; not out of the site's directory |
 
 Declaring (backup, routine, settings) is allowed in the site file and in functions that it calls, and not at the top level of a module.

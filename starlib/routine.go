@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -77,6 +78,9 @@ func (r *routineArgs) step(v starlark.Value) error {
 	case *starlark.Function:
 		return fmt.Errorf("got the function %s; function steps are not available in this version", v.Name())
 	case starlark.String:
+		if strings.Contains(string(v), " ") {
+			return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
+		}
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task: the value that backup(...) or routine(...) gave, not its name", describe(v))
 	default:
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
