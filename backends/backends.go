@@ -99,6 +99,15 @@ type Owner struct {
 	Host  string    `json:"host"`
 	Task  string    `json:"task"`
 	Since time.Time `json:"since"`
+
+	// Process is a random text of the process's own. Two containers may have one
+	// host name, and processes of one number in them.
+	Process string `json:"process,omitempty"`
+}
+
+// SameProcess reports whether both are tasks of one process.
+func (o Owner) SameProcess(p Owner) bool {
+	return o.PID != 0 && o.PID == p.PID && o.Host == p.Host && o.Process == p.Process
 }
 
 // LockedError says that another run holds the lock of a root.
