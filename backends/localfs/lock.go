@@ -84,7 +84,7 @@ func (s *Store) takeLock(ctx context.Context, root *dir, owner backends.Owner, w
 // finishes, so it is waited for. A holder who has not written its name yet is
 // given the time to do so: it may be this process.
 func givenUp(holder, owner backends.Owner, wait, waited time.Duration) bool {
-	if holder.PID != 0 && holder.PID == owner.PID && holder.Host == owner.Host {
+	if owner.SameProcess(holder) {
 		return false
 	}
 	gone := holder.PID == 0 || holder.Host == owner.Host && unix.Kill(holder.PID, 0) == unix.ESRCH

@@ -101,6 +101,26 @@ func TestLockIsNotInherited(t *testing.T) {
 	}
 }
 
+// TestOneNumberInTwoContainers: a holder of the same host name and process number
+// is another process when it says so, and not waited for.
+func TestOneNumberInTwoContainers(t *testing.T) {
+	root := t.TempDir()
+	holder := backends.Owner{PID: os.Getpid(), Host: "host", Process: "a"}
+	release, err := newStore(t, root).Lock(t.Context(), holder, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	me := holder
+	me.Process = "b"
+	_, err = newStore(t, root).Lock(ctx, me, 0)
+	if locked, ok := errors.AsType[*backends.LockedError](err); !ok || locked.Owner != holder {
+		t.Errorf("got %v, want a LockedError that names the holder", err)
+	}
+}
+
 // TestLockFile: what is no plain file is refused; a stale or garbled one is no
 // obstacle.
 func TestLockFile(t *testing.T) {
