@@ -1,9 +1,12 @@
 package localfs_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -213,6 +216,26 @@ func TestHintIsAHint(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedHintLeavesTheDiskFree: other objects are written while the one with a hint
+// that does not fit is being made.
+func TestRefusedHintLeavesTheDiskFree(t *testing.T) {
+	root := mountExt4(t, 32<<20)
+	c := mustBegin(t, newStore(t, root), copy1)
+	defer c.Abort(context.Background())
+	beside := func() error {
+		_, err := backends.Put(t.Context(), c, "beside", bytes.NewReader(make([]byte, 4<<20)), 0)
+		return err
+	}
+	if _, err := backends.Put(t.Context(), c, "a", &callingReader{do: beside}, 1<<30); err != nil {
+		t.Errorf("write 4 MiB to a disk of 32 MiB, while 1 GiB was asked for: %v", err)
+	}
+}
+
+// callingReader is an empty stream that does something when it is read.
+type callingReader struct{ do func() error }
+
+func (r *callingReader) Read([]byte) (int, error) { return 0, cmp.Or(r.do(), io.EOF) }
 
 func TestHintTooLargeTakesNoSpace(t *testing.T) {
 	root := t.TempDir()
