@@ -71,6 +71,15 @@ func commandNames(root *cobra.Command) []string {
 
 // flagError makes one clear line of an option that cannot be followed.
 func flagError(c *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		return usagef("got --%s %q, %v; see \"%s\"", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap(), helpOn(c))
+	}
+	var without *pflag.ValueRequiredError
+	if errors.As(err, &without) {
+		name, _ := pflag.UnquoteUsage(without.GetFlag())
+		return usagef("--%s needs a value: %s; see \"%s\"", without.GetFlag().Name, name, helpOn(c))
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return usagef("%v; see \"%s\"", err, helpOn(c))

@@ -38,7 +38,7 @@ copy, and why.`,
 	}
 	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to rotate")
 	c.Flags().BoolVar(&o.explain, "explain", false, "only say which copies would go, and why")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait at most `DURATION` for another run on the same root")
+	c.Flags().Var(wait{&o.wait}, "wait", "wait at most `DURATION` for another run on the same root")
 	return c
 }
 

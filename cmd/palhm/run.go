@@ -52,14 +52,11 @@ palhm -q run --wait 30m backup`,
 	}
 	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to run")
 	c.Flags().BoolVar(&o.null, "null", false, "rehearse a backup: make every object and keep nothing")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait at most `DURATION` (such as 10m) for another run on the same root")
+	c.Flags().Var(wait{&o.wait}, "wait", "wait at most `DURATION` (such as 10m) for another run on the same root")
 	return c
 }
 
 func (a *app) run(ctx context.Context, args []string, o runOptions) error {
-	if o.wait < 0 {
-		return usagef("got --wait %s, want a time span that is not negative", o.wait)
-	}
 	file, name, err := a.siteAndTask(args, o.task)
 	if err != nil {
 		return err

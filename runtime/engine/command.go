@@ -149,7 +149,12 @@ func (e *Engine) readSecret(s *plan.Secret) ([]byte, error) {
 		return []byte(value), nil
 	}
 	path := s.File
-	if dir, ok := e.lookup("CREDENTIALS_DIRECTORY"); ok && !filepath.IsAbs(path) {
+	if !filepath.IsAbs(path) {
+		// Never from the current directory, which anybody may have chosen.
+		dir, _ := e.lookup("CREDENTIALS_DIRECTORY")
+		if !filepath.IsAbs(dir) {
+			return nil, errors.New("CREDENTIALS_DIRECTORY is not set: run palhm in a systemd unit with LoadCredential=, or name the file by its absolute path")
+		}
 		path = filepath.Join(dir, path)
 	}
 	f, err := os.Open(path)

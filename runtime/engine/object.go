@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -69,7 +70,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 	defer p.Close()
 	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p, item: item, min: o.MinSize}, o.AllocSize)
 	if err != nil {
-		return backends.ObjectRecord{}, err
+		return backends.ObjectRecord{}, stopped(ctx, err)
 	}
 	p.Close()
 	return backends.ObjectRecord{
@@ -82,6 +83,17 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		Stages:    stageRecords(o.Pipeline, p.Results()),
 		Inverse:   inverseRecords(o.Pipeline),
 	}, nil
+}
+
+// stopped says the same of an object that was stopped, whoever noticed it first: the
+// pipeline, or the backend, to which it looks like a failure to store.
+func stopped(ctx context.Context, err error) error {
+	var noticed *proc.Error
+	cause := context.Cause(ctx)
+	if cause == nil || !errors.Is(err, cause) || errors.As(err, &noticed) {
+		return err
+	}
+	return fmt.Errorf("stopped: %w", cause)
 }
 
 // watched counts what a pipeline yields, and turns the end of a stream that is too
