@@ -25,6 +25,10 @@ all, and rotated, or steps that are run one after the other.`,
 	}
 	root.Flags().Bool("version", false, "print the version")
 	a.addGlobalFlags(root.PersistentFlags())
+	forms := cobra.FixedCompletions([]string{logText, logJSON, logJournald}, cobra.ShellCompDirectiveNoFileComp)
+	if err := root.RegisterFlagCompletionFunc("log-format", forms); err != nil {
+		panic(err) // there is no such option
+	}
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.planCommand(), a.rotateCommand(),
 		a.configCommand(), a.modCommand(), a.completionCommand(), a.manCommand(), a.versionCommand())
 	help := a.helpCommand(root)
