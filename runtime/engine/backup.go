@@ -70,7 +70,7 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) 
 	}
 	r.warn(c, t)
 	if err != nil {
-		return report.Copy{}, r.abort(ctx, c, err)
+		return report.Copy{}, r.abort(ctx, c, t, err)
 	}
 	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.start)}
 	for _, rec := range records {
@@ -81,7 +81,7 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) 
 }
 
 // abort removes a partial copy and returns err with a word on what became of it.
-func (r *run) abort(ctx context.Context, c *openCopy, err error) error {
+func (r *run) abort(ctx context.Context, c *openCopy, t *plan.Task, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	note := "the partial copy was removed; earlier copies are untouched"
@@ -89,7 +89,7 @@ func (r *run) abort(ctx context.Context, c *openCopy, err error) error {
 		note = fmt.Sprintf("the partial copy could not be removed (%v); the next run will try again; earlier copies are untouched", abortErr)
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && t.Backup.Backends[0].Kind != "null" { // which has no copies to speak of
 		e.Note = note
 	}
 	return err

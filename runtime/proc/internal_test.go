@@ -2,11 +2,25 @@ package proc
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// Who is not root learns why another user is refused.
+func TestExplainUser(t *testing.T) {
+	s := &stage{cmd: &Command{Credential: &syscall.Credential{Uid: 7}}, path: "/bin/true"}
+	for err, want := range map[error]string{
+		unix.EPERM:  "only root can run a process as another user",
+		unix.EACCES: "(as user 7 in the current directory)",
+	} {
+		if got := s.explain(err).Error(); !strings.Contains(got, want) {
+			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+}
 
 // Kernels before 5.2 give no pidfd.
 func TestWaitWithoutPidfd(t *testing.T) {
