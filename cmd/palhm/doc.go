@@ -26,7 +26,7 @@
 //	      --version  print the version
 //
 //	global options, before or after the command:
-//	  -f, --file SITE        the SITE to use
+//	  -f, --file SITE        the SITE to use (default: $PALHM_SITE, else /etc/palhm/site.star)
 //	  -q, --quiet            print errors only, and nothing at all when all is well
 //	  -v, --verbose          print more; may be repeated
 //	  -j, --jobs N           make N objects at a time; 0 = as many as CPUs, negative = no limit
