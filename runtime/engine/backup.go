@@ -72,7 +72,7 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) 
 	if err != nil {
 		return report.Copy{}, r.abort(ctx, c, t, err)
 	}
-	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.start)}
+	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.begun)}
 	for _, rec := range records {
 		done.Bytes += rec.Size
 	}
@@ -122,7 +122,8 @@ var process = sync.OnceValue(rand.Text)
 type openCopy struct {
 	backends.Copy
 	prefix string
-	start  time.Time
+	start  time.Time // what prefix says
+	begun  time.Time // the same, not cut to the second
 }
 
 // prefixWait is how long a run waits for a prefix of its own: two runs in one
@@ -145,7 +146,7 @@ func (r *run) begin(ctx context.Context, store backends.Store, t *plan.Task) (*o
 		if start.After(newest.Time) {
 			c, err := store.Begin(ctx, prefix)
 			if err == nil {
-				return &openCopy{c, prefix, start}, nil
+				return &openCopy{c, prefix, start, now}, nil
 			}
 			if !errors.Is(err, backends.ErrPrefixTaken) || !now.Before(deadline) {
 				return nil, err
