@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,5 +70,23 @@ func TestSealDescriptorsOneByOne(t *testing.T) {
 	sealOneByOne()
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("got flags %x, %v, want FD_CLOEXEC", flags, err)
+	}
+}
+
+// Of several stages that failed on their own before palhm could stop any, the first to
+// end is to blame.
+func TestCauseIsTheFirstToEnd(t *testing.T) {
+	begin := time.Now()
+	failed := func(after time.Duration, code int, signal syscall.Signal) *stage {
+		return &stage{cmd: &Command{}, ended: true, exit: exit{at: begin.Add(after), code: code, signal: signal}}
+	}
+	killed := failed(0, -1, syscall.SIGTERM)
+	killed.killed = true
+	late, early := failed(3, 5, 0), failed(2, 6, 0)
+	broken := failed(1, -1, syscall.SIGPIPE)
+	for _, stages := range [][]*stage{{late, early}, {early, late}, {broken, late, killed, early}} {
+		if got := (&Pipeline{stages: stages}).cause(); got != early {
+			t.Errorf("got %+v, want the one that ended first", got)
+		}
 	}
 }
