@@ -561,6 +561,7 @@ func TestCancel(t *testing.T) {
 	cause := errors.New("stopped by SIGTERM")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	started := filepath.Join(t.TempDir(), "started")
+	var cancelled time.Time
 	go func() {
 		for {
 			if _, err := os.Stat(started); err == nil {
@@ -568,11 +569,15 @@ func TestCancel(t *testing.T) {
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
+		cancelled = time.Now()
 		cancel(cause)
 	}()
 	_, err := f.Run(ctx, new(plan.Site), backupTask(object("a", sh("echo a; touch "+started+"; sleep 60")), object("b", sh("sleep 60"))))
 	if !errors.Is(err, cause) {
 		t.Errorf("error %v does not wrap the cause", err)
+	}
+	if d := time.Since(cancelled); d > 20*time.Second {
+		t.Errorf("it ended %v after it was cancelled", d)
 	}
 	if len(f.store.names()) != 0 || len(f.store.aborted) != 1 {
 		t.Errorf("copies %v, aborted %v", f.store.names(), f.store.aborted)
