@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/shell"
 )
 
 func execBuiltin() *builtin {
@@ -340,20 +341,4 @@ func (x *execValue) AttrNames() []string { return []string{"argv", "inverse"} }
 
 // commandLine prints an exec as one would type it into a shell. Values of
 // variables are left out.
-func commandLine(e *plan.Exec) string {
-	words := make([]string, len(e.Argv))
-	for i, a := range e.Argv {
-		words[i] = shellQuote(a)
-	}
-	return strings.Join(words, " ")
-}
-
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:,@%+", r)
-	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func commandLine(e *plan.Exec) string { return shell.Quote(e.Argv) }
