@@ -37,7 +37,7 @@ func FuzzQuote(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		quoted := shell.Quote([]string{"printf", "%s", s})
 		if strings.Contains(s, "\x00") {
-			t.Skip()
+			return // no argument can be so
 		}
 		if strings.ContainsAny(quoted, "\n\r") {
 			t.Errorf("%q has more than one line", quoted)
