@@ -1,9 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -49,16 +49,19 @@ func (s *Store) api(ctx context.Context) (*client, error) {
 }
 
 func (s *Store) config(ctx context.Context) (aws.Config, error) {
-	transport, err := s.transport()
-	if err != nil {
-		return aws.Config{}, err
-	}
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(&http.Client{Transport: transport})}
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(s.transport))}
 	if s.opt.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(s.opt.Profile))
 	}
 	if s.opt.Region != "" {
 		load = append(load, config.WithRegion(s.opt.Region))
+	}
+	if s.opt.CAFile != "" {
+		pem, err := os.ReadFile(s.opt.CAFile)
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("read the CA file: %w", err)
+		}
+		load = append(load, config.WithCustomCABundle(bytes.NewReader(pem)))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
@@ -84,33 +87,17 @@ func (s *Store) newClient(cfg aws.Config) *client {
 	return &client{s3.NewFromConfig(cfg, o), s.opt.Bucket}
 }
 
-// transport speaks HTTP/1.1: parts travel on connections of their own, and one of
+// transport sets up HTTP/1.1: parts travel on connections of their own, and one of
 // them that stalls holds up no other.
-func (s *Store) transport() (*http.Transport, error) {
+func (s *Store) transport(t *http.Transport) {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
-	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           s.dial(dialer.DialContext),
-		TLSHandshakeTimeout:   30 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       s.opt.Stall / 2,
-		WriteBufferSize:       256 << 10,
-		ReadBufferSize:        64 << 10,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-	}
-	if s.opt.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(s.opt.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the CA file: %w", err)
-	}
-	t.TLSClientConfig.RootCAs = x509.NewCertPool()
-	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read the CA file %s: it holds no certificate in PEM form", s.opt.CAFile)
-	}
-	return t, nil
+	t.DialContext = s.dial(dialer.DialContext)
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.MaxIdleConnsPerHost = 16
+	t.IdleConnTimeout = s.opt.Stall / 2
+	t.WriteBufferSize = 256 << 10
+	t.ReadBufferSize = 64 << 10
 }
 
 // preflight asks for one key below ROOT, and turns what can be wrong with a bucket

@@ -74,7 +74,7 @@ type Store struct {
 	oneByOne      bool // the store cannot delete several keys in one request
 
 	self  func() identity // of this process
-	heads sync.Pool // of *[]byte, of headSize bytes
+	heads sync.Pool       // of *[]byte, of headSize bytes
 }
 
 var (
