@@ -18,6 +18,7 @@ type Budget struct {
 
 	mu      sync.Mutex
 	used    int64
+	peak    int64     // the most that was used
 	waiting []*waiter // oldest first
 }
 
@@ -40,7 +41,7 @@ func (b *Budget) try(n int64) bool {
 	if len(b.waiting) > 0 || b.used+n > b.size {
 		return false
 	}
-	b.used += n
+	b.use(n)
 	return true
 }
 
@@ -95,8 +96,13 @@ func (b *Budget) contended() bool {
 
 func (b *Budget) serve() {
 	for len(b.waiting) > 0 && b.used+b.waiting[0].n <= b.size {
-		b.used += b.waiting[0].n
+		b.use(b.waiting[0].n)
 		close(b.waiting[0].ready)
 		b.waiting = b.waiting[1:]
 	}
+}
+
+func (b *Budget) use(n int64) {
+	b.used += n
+	b.peak = max(b.peak, b.used)
 }

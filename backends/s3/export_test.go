@@ -16,3 +16,10 @@ func Drop(c backends.Copy) {
 	k.stop()
 	k.beats.Wait()
 }
+
+// Used and Peak are how much of a budget is and was taken.
+func (b *Budget) Used() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.used }
+func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.peak }
+
+// Fill takes what is left of a budget.
+func (b *Budget) Fill() { b.mu.Lock(); defer b.mu.Unlock(); b.used = b.size }
