@@ -15,6 +15,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // client is the SDK's client of one bucket.
@@ -49,7 +50,10 @@ func (s *Store) api(ctx context.Context) (*client, error) {
 }
 
 func (s *Store) config(ctx context.Context) (aws.Config, error) {
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(s.transport))}
+	load := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(s.transport)),
+		config.WithLogger(logging.Nop{}), // what matters is in the errors
+	}
 	if s.opt.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(s.opt.Profile))
 	}
