@@ -61,11 +61,14 @@ type Copy interface {
 	// Put stores what r yields at path and returns the number of bytes stored. It
 	// reads r until io.EOF and no further. sizeHint is the expected size in bytes,
 	// or 0; a wrong one costs nothing but speed. After a failure Put may be
-	// repeated for the same path. Call it through the function Put.
+	// repeated for the same path; a path that has its object is refused. When ctx
+	// is cancelled Put stops, and its error wraps the cause. Call it through the
+	// function Put.
 	Put(ctx context.Context, path string, r io.Reader, sizeHint int64) (int64, error)
 
-	// Commit stores the manifest and makes the copy one. After an error the copy
-	// is not listed, and Abort removes it. Call it through the function Commit.
+	// Commit stores the manifest and makes the copy one. It does not stop when ctx
+	// is cancelled. After an error the copy is not listed, and Abort removes it.
+	// Call it through the function Commit.
 	Commit(ctx context.Context, m *Manifest) error
 
 	// Abort removes all of the copy. After Commit has succeeded it does nothing.
@@ -119,6 +122,15 @@ type Owner struct {
 	Host  string    `json:"host"`
 	Task  string    `json:"task"`
 	Since time.Time `json:"since"`
+
+	// Process is a random text of the process's own. Two containers may have one
+	// host name, and processes of one number in them.
+	Process string `json:"process,omitempty"`
+}
+
+// SameProcess reports whether both are tasks of one process.
+func (o Owner) SameProcess(p Owner) bool {
+	return o.PID != 0 && o.PID == p.PID && o.Host == p.Host && o.Process == p.Process
 }
 
 // LockedError says that another run holds the lock of a root.

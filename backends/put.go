@@ -25,7 +25,7 @@ type Stored struct {
 
 // Put stores what r yields at path in c, and returns its size and checksums. What
 // is hashed is what came out of r, and a backend that stored another number of
-// bytes has failed.
+// bytes has failed. When r failed, its error is returned as it is.
 func Put(ctx context.Context, c Copy, path string, r io.Reader, sizeHint int64) (Stored, error) {
 	if err := plan.CheckPath(path); err != nil {
 		return Stored{}, err
@@ -35,8 +35,11 @@ func Put(ctx context.Context, c Copy, path string, r io.Reader, sizeHint int64) 
 	if err == nil {
 		err = m.check(n)
 	}
+	if err != nil && m.err != nil && m.err != io.EOF {
+		return Stored{}, m.err
+	}
 	if err != nil {
-		return Stored{}, fmt.Errorf("store %s: %w", path, err)
+		return Stored{}, fmt.Errorf("store: %w", err)
 	}
 	var crc [8]byte
 	binary.BigEndian.PutUint64(crc[:], m.crc.Sum64())

@@ -66,8 +66,10 @@ func TestPutGuards(t *testing.T) {
 		got, err := backends.Put(t.Context(), fake{put: k.put}, "d/a", k.r, 0)
 		if err == nil || k.want != nil && !errors.Is(err, k.want) {
 			t.Errorf("a backend that %s: got error %v", what, err)
-		} else if !strings.Contains(err.Error(), "d/a") {
-			t.Errorf("a backend that %s: error %q does not name the object", what, err)
+		} else if k.want == failed && err != failed {
+			t.Errorf("a backend that %s: got error %q, want the reader's as it is", what, err)
+		} else if k.want != failed && !strings.HasPrefix(err.Error(), "store: ") {
+			t.Errorf("a backend that %s: error %q does not say that storing failed", what, err)
 		}
 		if got != (backends.Stored{}) {
 			t.Errorf("a backend that %s: got %+v with an error", what, got)

@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -116,9 +117,26 @@ func (e *Error) explain(cause error) {
 	if errors.As(cause, &hint) {
 		e.Hint = hint.hint
 	}
-	if i := strings.Index(e.Msg, "; "); e.Hint == "" && i >= 0 {
-		e.Msg, e.Hint = e.Msg[:i], e.Msg[i+len("; "):]
+	if e.Hint == "" {
+		e.Msg, e.Hint = cutHint(e.Msg)
 	}
+}
+
+// cutHint divides a message at its first semicolon that does not stand in quotes,
+// which is one that the site has written.
+func cutHint(msg string) (text, hint string) {
+	quoted := false
+	for i := 0; i < len(msg); i++ {
+		switch {
+		case quoted && msg[i] == '\\':
+			i++
+		case msg[i] == '"':
+			quoted = !quoted
+		case !quoted && strings.HasPrefix(msg[i:], "; "):
+			return msg[:i], msg[i+len("; "):]
+		}
+	}
+	return msg, ""
 }
 
 // message names the parameter, unless the text begins with it.
@@ -173,7 +191,8 @@ func (l *loader) blameEval(m *module, err error) {
 		l.add(&Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)})
 		return
 	}
-	e := l.blameStack(m, eval.CallStack)
+	stack, hint := l.blameCaller(eval.CallStack, eval.Msg)
+	e := l.blameStack(m, stack)
 	e.Msg = eval.Msg
 	if text, failed := strings.CutPrefix(eval.Msg, "fail: "); failed && text != "" {
 		e.Msg = text
@@ -181,7 +200,7 @@ func (l *loader) blameEval(m *module, err error) {
 	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
 		e.Msg = cause + "; it was here"
 	}
-	e.Hint = evalHint(e.Msg)
+	e.Hint = cmp.Or(hint, evalHint(e.Msg))
 	if !strings.HasPrefix(eval.Msg, "fail: ") { // whose text is the site's own
 		e.explain(err)
 	}
@@ -199,6 +218,9 @@ func (l *loader) blameSyntax(m *module, err error) *Error {
 		e.Pos.Col = tokenStart([]rune(e.source), e.Pos.Col)
 	}
 	e.Hint = syntaxHint(syn.Msg, e.source, e.Pos.Col)
+	if b, open := openBracket(m.text, e.Pos.Line, e.Pos.Col); open && b.line < e.Pos.Line && strings.HasPrefix(syn.Msg, "got ") {
+		e.Notes = append(e.Notes, Note{plan.Pos{File: m.name, Line: b.line, Col: b.col}, "this bracket is still open"})
+	}
 	return e
 }
 

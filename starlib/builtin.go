@@ -52,9 +52,15 @@ func (b *builtin) bind(l *loader) starlark.Value {
 
 // call runs a built-in. Errors are collected in the loader; what is returned to
 // Starlark is only that there was one.
-func (l *loader) call(thread *starlark.Thread, b *builtin, name string, args starlark.Tuple, kwargs []starlark.Tuple, run func(*call) (starlark.Value, error)) (starlark.Value, error) {
+func (l *loader) call(thread *starlark.Thread, b *builtin, name string, args starlark.Tuple, kwargs []starlark.Tuple, run func(*call) (starlark.Value, error)) (v starlark.Value, err error) {
 	c := &call{l: l, b: b, thread: thread, name: name, args: args, kwargs: kwargs}
-	v, err := run(c)
+	defer func() {
+		if p := recover(); p != nil { // here, where the place in the site is known
+			c.report(&hintError{fmt.Errorf("internal error: %v", p), reportFault()})
+			v, err = nil, errReported
+		}
+	}()
+	v, err = run(c)
 	if err == nil && !c.failed {
 		return v, nil
 	}

@@ -20,7 +20,7 @@ func toDuration(dst *time.Duration, v starlark.Value) error {
 		}
 		return fmt.Errorf("got %s, want %s", describe(v), durationForm)
 	}
-	d, err := parseDuration(s)
+	d, err := ParseDuration(s)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,9 @@ func toDuration(dst *time.Duration, v starlark.Value) error {
 	return nil
 }
 
-// parseDuration reads numbers with units: "1h30m", "7d", "1.5h", "250ms".
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration reads a time span above zero as a site writes it, numbers with units:
+// "1h30m", "7d", "1.5h", "250ms".
+func ParseDuration(s string) (time.Duration, error) {
 	units := map[string]time.Duration{
 		"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 	}

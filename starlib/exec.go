@@ -44,7 +44,7 @@ A secret cannot be an argument, because every user of the host can read the argu
 func execParams() []Param {
 	return []Param{
 		{Name: "*argv", Type: "strings", Doc: "the program and its arguments; a program without a slash is looked up in PATH. An int is written in digits"},
-		{Name: "env", Type: "dict of strings and secrets", Default: "{}", KeywordOnly: true, Doc: "variables, added to the inherited environment"},
+		{Name: "env", Type: "dict of strings and secrets", Default: "{}", KeywordOnly: true, Doc: "variables, added to the inherited environment; an int is written in digits"},
 		{Name: "clean_env", Type: "bool", Default: "False", KeywordOnly: true, Doc: "env is the whole environment"},
 		{Name: "ec", Type: "string or int", Default: `"0"`, KeywordOnly: true, Doc: `the good exit codes: "0", "==3", "<2", "<=2", ">1", ">=0" or "0-1". A process killed by a signal is never good`},
 		{Name: "cwd", Type: "string", Default: "None", KeywordOnly: true, Doc: "working directory, an absolute path; None is palhm's own"},
@@ -112,9 +112,7 @@ func (x *execValue) take(c *call) error {
 	if err := c.unpack(x.set); err != nil {
 		return err
 	}
-	if c.failed {
-		return errReported
-	}
+	c.l.lintShell(x.e)
 	return checkProgram(x.e.Argv)
 }
 
@@ -187,13 +185,7 @@ func checkProgram(argv []string) error {
 	}
 	words := strings.Fields(program)
 	if len(words) > 1 && (!strings.Contains(program, "/") || strings.HasPrefix(words[1], "-")) {
-		quoted := make([]string, len(words))
-		for i, w := range words {
-			quoted[i] = fmt.Sprintf("%q", w)
-		}
-		return &argError{0, "", "", &hintError{
-			fmt.Errorf("%q is one word, the name of a program", clip(program)),
-			fmt.Sprintf("each argument has quotes of its own: exec(%s)", clip(strings.Join(quoted, ", ")))}}
+		return &argError{0, "", "", &hintError{fmt.Errorf("%q is one word, the name of a program", clip(program)), commandHint(program)}}
 	}
 	return nil
 }

@@ -1,7 +1,5 @@
 package starlib
 
-import "time"
-
 // What the tests need of the package's inside.
 var (
 	LoadWithin     = load
@@ -9,7 +7,7 @@ var (
 	Nearest        = nearest
 )
 
-// ParseSize and ParseDuration read what a site gives as a string.
+// ParseSize reads what a site gives as a size.
 func ParseSize(s string) (string, error) {
 	q, err := parseQuantity(s, true)
 	if err != nil || q.infinite {
@@ -17,5 +15,3 @@ func ParseSize(s string) (string, error) {
 	}
 	return q.n.Truncate(0).String(), nil
 }
-
-func ParseDuration(s string) (time.Duration, error) { return parseDuration(s) }

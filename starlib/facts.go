@@ -227,6 +227,7 @@ func whichBuiltin() *builtin {
 				return nil, err
 			}
 			c.l.input("which", name)
+			defer c.l.busy("looking for " + name)()
 			if p := c.l.findProgram(name); p != "" {
 				return starlark.String(p), nil
 			}

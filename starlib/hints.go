@@ -15,6 +15,7 @@ var unsupported = map[string]string{
 	"sys":        "a site sees host, env(), read_file(), glob(), path_exists() and which()",
 	"aws_s3":     "this version has the backends localfs and null",
 	"sigmask":    "not available in this version",
+	"ctx":        "function steps are not available in this version",
 	"format":     `write "db/%s.sql" % name, or "db/{}.sql".format(name)`,
 }
 
@@ -30,6 +31,18 @@ func syntaxHint(msg, line string, col int) string {
 		return "write for i in range(n): ... and break"
 	case strings.Contains(msg, "load statement within"):
 		return "load statements stand at the left margin, best at the top of the file"
+	case strings.Contains(msg, "newline in string"):
+		return `a string ends on its line; a longer one stands between """ and """`
+	case strings.Contains(msg, "must have form name=expr") && strings.Contains(line, "-"):
+		return "names are written with _ and not with -"
+	case strings.Contains(msg, "input character '$'") || strings.Contains(msg, "input character `$`"):
+		return `there is no shell; a variable of the environment is env("NAME")`
+	case strings.Contains(msg, "without else clause"):
+		return "write a if condition else b, or an if statement"
+	case strings.HasPrefix(msg, "got '//'"):
+		return "a comment begins with #"
+	case word == "print" || printStatement.MatchString(line):
+		return "print is a function: print(...)"
 	case strings.Contains(msg, "octal literal"):
 		return `modes are strings: "750"`
 	case fString.MatchString(line) && strings.Contains(msg, "string literal"):
@@ -50,8 +63,6 @@ func syntaxHint(msg, line string, col int) string {
 		return "is there a comma missing in front of it?"
 	case strings.HasPrefix(msg, "got newline, want"):
 		return "is a bracket or a quote left open?"
-	case strings.HasPrefix(msg, "got end of file"):
-		return "a bracket that was opened above is not closed"
 	case strings.HasPrefix(msg, "positional argument may not follow named"):
 		return "arguments without a name come first"
 	}
@@ -78,6 +89,8 @@ func tokenStart(line []rune, col int) int {
 	}
 	return i + 1
 }
+
+var printStatement = regexp.MustCompile(`^\s*print\s+["'\w]`)
 
 var fString = regexp.MustCompile(`\bf["']`)
 

@@ -32,6 +32,9 @@ func badForm(s string) error {
 	if s != "" && s[0] != '/' && s[0] != '@' && !strings.Contains(s, ":") {
 		meant = fmt.Sprintf("did you mean %q? ", "./"+clip(s))
 	}
+	if rest, ok := strings.CutPrefix(s, "@"+standardOwner+"/"); ok && rest != "" {
+		meant = fmt.Sprintf("did you mean %q? ", clip("@"+standardOwner+"//"+rest))
+	}
 	return &hintError{fmt.Errorf("label %q has none of the forms of a label", clip(s)), meant + labelForms}
 }
 
@@ -62,7 +65,7 @@ func (from label) resolve(s string) (label, error) {
 	case to.path == "." || to.path[0] == '/':
 		return label{}, fmt.Errorf("label %q names no file", clip(s))
 	case to.owner != "" && to.owner != standardOwner:
-		return label{}, fmt.Errorf("module @%s is not pinned in palhm.lock", to.owner)
+		return label{}, &hintError{fmt.Errorf("label %q: there is no @%s", clip(s), clip(to.owner)), labelForms}
 	}
 	return to, nil
 }

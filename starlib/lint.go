@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/syntax"
 
@@ -85,8 +86,31 @@ func (l *loader) lintDropped(x syntax.Expr) {
 	}
 }
 
+// lintShell warns of arguments that only a shell would understand.
+func (l *loader) lintShell(e *plan.Exec) {
+	for i, arg := range e.Argv[1:] {
+		switch arg {
+		case ">", ">>", "&&", "||", "2>&1", "1>&2", ">&2", ">/dev/null", "2>/dev/null", "&>/dev/null":
+		case "|":
+			if strings.HasPrefix(e.Argv[i], "-") {
+				continue // an option's value, as in cut -d "|"
+			}
+		default:
+			if !strings.HasPrefix(arg, "~/") {
+				continue
+			}
+		}
+		l.warn(e.Pos, "there is no shell: %s gets the argument %q as it stands", clip(e.Argv[0]), clip(arg))
+		return
+	}
+}
+
 // lintUnused looks for groups and objects that no backup has.
 func (l *loader) lintUnused() {
+	if len(l.result.Tasks) == 0 {
+		l.warnings = append(l.warnings, &Error{Pos: plan.Pos{File: l.site.name}, Msg: "the site declares no task"})
+		return
+	}
 	for _, g := range l.groups {
 		if l.usedGroups[g] {
 			continue

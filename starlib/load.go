@@ -147,8 +147,12 @@ func (l *loader) run(ctx context.Context) {
 // it must not take the program down.
 func (l *loader) recoverPanic() {
 	if p := recover(); p != nil {
-		l.add(&Error{Pos: plan.Pos{File: l.file}, Msg: fmt.Sprintf("internal error: %v", p), Hint: "this is a fault of palhm; please report it with the text below\n" + string(debug.Stack())})
+		l.add(&Error{Pos: plan.Pos{File: l.file}, Msg: fmt.Sprintf("internal error: %v", p), Hint: reportFault()})
 	}
+}
+
+func reportFault() string {
+	return "this is a fault of palhm; please report it with the text below\n" + string(debug.Stack())
 }
 
 // add collects an error. There is no use in more than a person can read.

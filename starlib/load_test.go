@@ -2,6 +2,8 @@ package starlib_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -324,6 +326,19 @@ func TestManyErrorsAreCut(t *testing.T) {
 	wantError(t, err, "more")
 }
 
+func TestFaultOfPalhmIsAnErrorWithAPlace(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"site.star": "\nenv('X')"})
+	cfg := testConfig(dir)
+	cfg.LookupEnv = func(string) (string, bool) { panic("boom") }
+	_, err := starlib.Load(t.Context(), cfg, "site.star")
+	wantError(t, err, "site.star:2:1: env: internal error: boom")
+	cfg.LookupEnv, cfg.Print = nil, func(plan.Pos, string) { panic("bang") }
+	write(t, dir, map[string]string{"site.star": "print()"})
+	_, err = starlib.Load(t.Context(), cfg, "site.star")
+	wantError(t, err, "internal error: bang")
+}
+
 func TestNoSecretOrVariableInThePlan(t *testing.T) {
 	site := mustLoad(t, `
 e = exec("a", env = {"PW": "hunter2"}, stdin = "hunter2")
@@ -392,4 +407,30 @@ func planText(t *testing.T, site *plan.Site) string {
 		t.Fatal(err)
 	}
 	return position.ReplaceAllString(string(text), "POS")
+}
+
+// A step's place is in the site, also when its exec comes with palhm.
+func TestStepOfStandardModuleIsPlacedInTheSite(t *testing.T) {
+	site := mustLoad(t, `load("@palhm//core.star", "tar")
+own = exec("true")
+routine("r", [tar if type(tar) == "exec" else tar("x"), own])`)
+	steps := site.Tasks[0].Routine.Steps
+	if got := steps[0].Pos.String(); got != "site.star:3:1" {
+		t.Errorf("step of a standard exec: got %s, want the routine", got)
+	}
+	if got := steps[1].Pos.String(); got != "site.star:2:7" {
+		t.Errorf("step of an own exec: got %s, want the exec", got)
+	}
+}
+
+// The digest is over the site's own files, not over the palhm that reads them.
+func TestDigestLeavesStandardModulesOut(t *testing.T) {
+	site := mustLoad(t, `load("@palhm//core.star", "tar")`)
+	if len(site.Modules) != 2 || site.Modules[1].Label != "@palhm//core.star" {
+		t.Fatalf("got the modules %v, want the site and core.star", site.Modules)
+	}
+	own := sha256.Sum256([]byte(site.Modules[0].SHA256 + "  //site.star\n"))
+	if want := hex.EncodeToString(own[:]); site.Digest != want {
+		t.Errorf("got %s, want %s", site.Digest, want)
+	}
 }

@@ -122,12 +122,8 @@ func callHint(v starlark.Value) string {
 	case *starlark.Builtin:
 		return fmt.Sprintf("; call it: %s(...)", v.Name())
 	case starlark.String:
-		var words []string
-		for _, w := range strings.Fields(string(v)) {
-			words = append(words, fmt.Sprintf("%q", w))
-		}
-		if len(words) > 0 && len(v) < maxClip {
-			return fmt.Sprintf("; a command is written exec(%s)", strings.Join(words, ", "))
+		if hint := commandHint(string(v)); hint != "" {
+			return "; " + hint
 		}
 	}
 	return ""

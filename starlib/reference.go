@@ -204,6 +204,16 @@ level and reassigning a global are allowed; ` + "`while`" + ` and recursion are 
 for "not given". Sizes are numbers of bytes or strings such as ` + "`\"256MiB\"` (by 1,024) and `\"300GB\"`" + ` (by 1,000); durations are
 strings such as ` + "`\"90s\"`, `\"2h\"`, `\"1h30m\"` and `\"7d\"`" + `.
 
+A label names a module, as in load("//lib/pg.star", "dump", blog_dump = "dump"):
+
+| label | means |
+|---|---|
+| "@palhm//core.star" | shipped inside the program |
+| "//lib/pg.star" | from the directory of the site file; when that is a symbolic link, from the link's |
+| "./x.star", "../x.star" | from the file that contains the load; not out of the site's directory |
+
+Declaring (backup, routine, settings) is allowed in the site file and in functions that it calls, and not at the top level of a module.
+
 This file is generated: ` + "`go generate ./starlib`" + `.
 
 ## Built-ins
@@ -226,7 +236,7 @@ func writeDoc(b *strings.Builder, d Doc) {
 	if d.Signature != d.Name {
 		fmt.Fprintf(b, "    %s\n\n", d.Signature)
 	}
-	fmt.Fprintf(b, "%s\n\n", d.Text)
+	fmt.Fprintf(b, "%s\n\n", markdownSections(d.Text))
 	if len(d.Params) == 0 {
 		return
 	}
@@ -242,4 +252,30 @@ func writeDoc(b *strings.Builder, d Doc) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell.Replace(p.Name), cell.Replace(p.Type), value, cell.Replace(p.Doc))
 	}
 	b.WriteString("\n")
+}
+
+// markdownSections turns the "Args:" and "Returns:" of a docstring into Markdown,
+// which would join their lines.
+func markdownSections(text string) string {
+	var out []string
+	section := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		body, indented := strings.CutPrefix(line, "  ")
+		switch {
+		case line == "Args:" || line == "Returns:":
+			section = line
+			out = append(out, map[string]string{"Args:": "Arguments:", "Returns:": "Result:"}[line], "")
+		case section == "" || line == "":
+			out = append(out, line)
+		case !indented:
+			section = ""
+			out = append(out, line)
+		case section == "Args:" && !strings.HasPrefix(body, " "):
+			name, about, _ := strings.Cut(body, ":")
+			out = append(out, fmt.Sprintf("- `%s`:%s", name, about))
+		default:
+			out = append(out, body)
+		}
+	}
+	return strings.Join(out, "\n")
 }

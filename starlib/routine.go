@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -27,7 +28,7 @@ Declaring is allowed in the site file, or in a module's function that the site f
 }
 
 func runRoutine(c *call) (starlark.Value, error) {
-	r := routineArgs{task: &plan.Task{Pos: c.caller(), Routine: &plan.Routine{Steps: []plan.Step{}}}}
+	r := routineArgs{l: c.l, task: &plan.Task{Pos: c.caller(), Routine: &plan.Routine{Steps: []plan.Step{}}}}
 	err := c.unpack(r.set)
 	if regErr := c.registering(); regErr != nil {
 		c.report(regErr)
@@ -37,7 +38,10 @@ func runRoutine(c *call) (starlark.Value, error) {
 	return &taskValue{task: r.task}, err
 }
 
-type routineArgs struct{ task *plan.Task }
+type routineArgs struct {
+	l    *loader
+	task *plan.Task
+}
 
 func (r *routineArgs) set(name string, v starlark.Value) error {
 	switch name {
@@ -66,17 +70,26 @@ func (r *routineArgs) step(v starlark.Value) error {
 	s := plan.Step{Pos: r.task.Pos}
 	switch v := v.(type) {
 	case *execValue:
-		s.Pipeline, s.Pos = plan.Pipeline{v.e}, v.e.Pos
+		s.Pipeline = plan.Pipeline{v.e}
 	case *pipelineValue:
-		s.Pipeline, s.Pos = v.stages, v.stages[0].Pos
+		s.Pipeline = v.stages
 	case *taskValue:
 		s.Task, s.TaskName = v.task, v.task.Name
 	case *starlark.Function:
 		return fmt.Errorf("got the function %s; function steps are not available in this version", v.Name())
 	case starlark.String:
+		if strings.Contains(string(v), " ") {
+			return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
+		}
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task: the value that backup(...) or routine(...) gave, not its name", describe(v))
 	default:
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
+	}
+	if len(s.Pipeline) > 0 {
+		// An exec of a standard module says nothing about the site.
+		if m := r.l.byName[s.Pipeline[0].Pos.File]; m != nil && m.own() {
+			s.Pos = s.Pipeline[0].Pos
+		}
 	}
 	r.task.Routine.Steps = append(r.task.Routine.Steps, s)
 	return nil

@@ -65,6 +65,9 @@ func runChunk(t *testing.T, file string, first int, chunk string) {
 	_, warnings, err := starlib.Check(t.Context(), testConfig(dir), "site.star")
 	wanted := expectations(t, file, first, chunk)
 	for _, w := range warnings {
+		if w.Pos.Line == 0 {
+			continue // that there is no task: most chunks have none
+		}
 		wanted.meet(t, file, first, "warning: ", w)
 	}
 	if err != nil {

@@ -82,6 +82,20 @@ func invisibleBeforeCommit(t testing.TB, c Config) {
 	wantCopies(t, c.reopen(t, s), copy1)
 }
 
+// commitIsNotInterrupted: a signal that comes after the last object does not cost
+// the copy.
+func commitIsNotInterrupted(t testing.TB, c Config) {
+	s := c.New(t)
+	k := begin(t, s, copy1)
+	m := manifest(copy1, put(t, k, "a", "x"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := backends.Commit(ctx, k, m); err != nil {
+		t.Errorf("commit under a cancelled context: %v", err)
+	}
+	wantCopies(t, s, copy1)
+}
+
 func abortRemoves(t testing.TB, c Config) {
 	s := c.New(t)
 	k := begin(t, s, copy1)
@@ -338,7 +352,8 @@ func lock(t testing.TB, c Config) {
 	if locked.Owner != owner(1) {
 		t.Errorf("got owner %+v, want %+v", locked.Owner, owner(1))
 	}
-	time.AfterFunc(50*time.Millisecond, func() { release() })
+	holder := release
+	time.AfterFunc(50*time.Millisecond, func() { _ = holder() })
 	release, err = other.Lock(t.Context(), owner(2), time.Minute)
 	if err != nil {
 		t.Fatalf("lock with a wait: %v", err)
@@ -369,7 +384,8 @@ func lockWaits(t testing.TB, c Config) {
 	if _, err := other.Lock(ctx, owner(1), 0); !errors.Is(err, cause) {
 		t.Errorf("lock until cancelled: got %v, want the context's cause", err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { release() })
+	holder := release
+	time.AfterFunc(50*time.Millisecond, func() { _ = holder() })
 	release, err = other.Lock(t.Context(), owner(1), 0)
 	if err != nil {
 		t.Fatalf("lock while this process has it: %v", err)

@@ -236,6 +236,14 @@ var bugs = map[string]func(s backends.Store) *broken{
 			return c.Commit(ctx, manifest(prefix))
 		}}
 	}),
+	"commit stops when cancelled": onCopy(func(s backends.Store, prefix string, c backends.Copy) *brokenCopy {
+		return &brokenCopy{commit: func(ctx context.Context, m *backends.Manifest) error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return c.Commit(ctx, m)
+		}}
+	}),
 	"begin takes a name twice": func(s backends.Store) *broken {
 		return &broken{begin: func(ctx context.Context, prefix string) (backends.Copy, error) {
 			_ = s.Remove(ctx, prefix)
@@ -394,6 +402,7 @@ func (k *keepErr) Read(p []byte) (int, error) {
 func TestSuiteFindsBugs(t *testing.T) {
 	for name, bug := range bugs {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			failed := runSuite(t, func(s backends.Store) backends.Store {
 				b := bug(s)
 				b.Store = s

@@ -169,7 +169,7 @@ func explain(err error, prefix string) error {
 		return fmt.Errorf("%w: %s must be a plain directory on the same file system as the root, and no mount point", err, stateName)
 	case errors.Is(err, unix.EINVAL) && format == plan.PrefixISO:
 		return fmt.Errorf(`%w: the file system may refuse ":" in names; try prefix = "compact"`, err)
-	case errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
+	case errors.Is(err, unix.ENOTDIR) && !errors.Is(err, errLink):
 		return fmt.Errorf("%w: the root and its %s must be directories", err, stateName)
 	}
 	return err

@@ -81,13 +81,17 @@ func childLock(args []string) error {
 	return err
 }
 
-// childTrace makes one copy under strace.
+// childTrace makes one copy under strace, and removes it.
 func childTrace(args []string) error {
 	s, err := localfs.New(localfs.Options{Root: args[0]})
 	if err != nil {
 		return err
 	}
-	return makeCopy(context.Background(), s, copy1, "one", "1", "d/two", strings.Repeat("2", 100_000), "d/e/three", "", "d/four", "4")
+	err = makeCopy(context.Background(), s, copy1, "one", "1", "d/two", strings.Repeat("2", 100_000), "d/e/three", "", "d/four", "4")
+	if err != nil {
+		return err
+	}
+	return s.Remove(context.Background(), copy1)
 }
 
 // childLoop makes and removes copies until it is killed. It says what it has done

@@ -1,9 +1,12 @@
 package localfs_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -214,6 +217,26 @@ func TestHintIsAHint(t *testing.T) {
 	}
 }
 
+// TestRefusedHintLeavesTheDiskFree: other objects are written while the one with a hint
+// that does not fit is being made.
+func TestRefusedHintLeavesTheDiskFree(t *testing.T) {
+	root := mountExt4(t, 32<<20)
+	c := mustBegin(t, newStore(t, root), copy1)
+	defer c.Abort(context.Background())
+	beside := func() error {
+		_, err := backends.Put(t.Context(), c, "beside", bytes.NewReader(make([]byte, 4<<20)), 0)
+		return err
+	}
+	if _, err := backends.Put(t.Context(), c, "a", &callingReader{do: beside}, 1<<30); err != nil {
+		t.Errorf("write 4 MiB to a disk of 32 MiB, while 1 GiB was asked for: %v", err)
+	}
+}
+
+// callingReader is an empty stream that does something when it is read.
+type callingReader struct{ do func() error }
+
+func (r *callingReader) Read([]byte) (int, error) { return 0, cmp.Or(r.do(), io.EOF) }
+
 func TestHintTooLargeTakesNoSpace(t *testing.T) {
 	root := t.TempDir()
 	c := mustBegin(t, newStore(t, root), copy1)
@@ -262,6 +285,40 @@ func TestFsyncOfRootFails(t *testing.T) {
 		t.Error(err)
 	}
 	wantClean(t, root)
+}
+
+// TestBeginTriesWhatCommitNeeds: a root whose names cannot be made durable is found
+// before any dump runs.
+func TestBeginTriesWhatCommitNeeds(t *testing.T) {
+	root := t.TempDir()
+	if err := errors.Join(os.MkdirAll(root+"/.palhm/staging", 0o700), os.Chmod(root+"/.palhm", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for what, fault := range map[string]func(op, path string) error{
+		"fsync of the root":    failOn("fsync", root, unix.EIO),
+		"rename into the root": failOn("rename", copy1, unix.EIO),
+		"making a file":        failOn("create", "", unix.EIO),
+	} {
+		o := options(root)
+		o.Fault = fault
+		if _, err := newStoreWith(t, o).Begin(t.Context(), copy1); !errors.Is(err, unix.EIO) {
+			t.Errorf("%s fails: begin gives %v, want EIO", what, err)
+		}
+		wantClean(t, root)
+	}
+}
+
+// TestNewRootIsDurable: a copy is of no use below a directory whose own name a
+// power cut takes away.
+func TestNewRootIsDurable(t *testing.T) {
+	for _, parent := range []string{"", "/a"} {
+		dir := t.TempDir()
+		o := options(dir + "/a/b")
+		o.Fault = failOn("fsync", dir+parent, unix.EIO)
+		if _, err := newStoreWith(t, o).Begin(t.Context(), copy1); !errors.Is(err, unix.EIO) {
+			t.Errorf("fsync of %q fails: begin gives %v, want EIO", dir+parent, err)
+		}
+	}
 }
 
 // TestFsyncOfRootAndTheWayBackFail: the error says that the copy is listed, and

@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,8 +101,28 @@ func TestLockIsNotInherited(t *testing.T) {
 	}
 }
 
+// TestOneNumberInTwoContainers: a holder of the same host name and process number
+// is another process when it says so, and not waited for.
+func TestOneNumberInTwoContainers(t *testing.T) {
+	root := t.TempDir()
+	holder := backends.Owner{PID: os.Getpid(), Host: "host", Process: "a"}
+	release, err := newStore(t, root).Lock(t.Context(), holder, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	me := holder
+	me.Process = "b"
+	_, err = newStore(t, root).Lock(ctx, me, 0)
+	if locked, ok := errors.AsType[*backends.LockedError](err); !ok || locked.Owner != holder {
+		t.Errorf("got %v, want a LockedError that names the holder", err)
+	}
+}
+
 // TestLockFile: what is no plain file is refused; a stale or garbled one is no
-// obstacle; one that was deleted under its holder is made again.
+// obstacle.
 func TestLockFile(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "precious")
 	plant(t, outside, "x")
@@ -132,72 +150,6 @@ func TestLockFile(t *testing.T) {
 			t.Errorf("got %v, want the holder named", err)
 		}
 		release()
-	}
-}
-
-// TestOrderOfSystemCalls looks at a run with strace: every object is fsynced before
-// the manifest is written, every directory before the copy is renamed into the
-// root, and the root after it.
-func TestOrderOfSystemCalls(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("needs strace")
-	}
-	root := t.TempDir()
-	log := filepath.Join(t.TempDir(), "trace")
-	cmd := childCommand(t, "trace", root)
-	cmd.Args = append([]string{"strace", "-f", "-y", "-qq", "-s0", "-o", log, "-e", "trace=openat,mkdirat,fsync,renameat2,write", cmd.Path}, cmd.Args[1:]...)
-	cmd.Path, _ = exec.LookPath("strace")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("ptrace")) {
-			t.Skipf("needs strace that may trace: %s", out)
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
-	data, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := strings.Split(string(data), "\n")
-	staged := regexp.QuoteMeta(filepath.Join(root, ".palhm/staging", copy1))
-	at := func(pattern string) int { // the last call like that
-		t.Helper()
-		found := regexp.MustCompile(pattern)
-		for i, call := range slices.Backward(calls) {
-			if found.MatchString(call) {
-				return i
-			}
-		}
-		t.Fatalf("no call %s in\n%s", pattern, data)
-		return 0
-	}
-	fsync := func(path string) int { t.Helper(); return at(`fsync\(\d+<` + path + `>`) }
-	made := at(`openat\(.*staging/` + regexp.QuoteMeta(copy1) + `/\.palhm>, "manifest\.json", .*O_CREAT`)
-	published := at(`renameat2\(.*staging>, .*<` + regexp.QuoteMeta(root) + `>, .*RENAME_NOREPLACE\) = 0`)
-	for _, object := range []string{"/one", "/d/two", "/d/e/three", "/d/four"} {
-		written, synced := at(`O_CREAT.* = \d+<`+staged+object+`>`), fsync(staged+object)
-		if object != "/d/e/three" {
-			written = at(`write\(\d+<` + staged + object + `>`)
-		}
-		if written > synced || synced > made {
-			t.Errorf("object %s: written at %d, fsynced at %d, the manifest made at %d", object, written, synced, made)
-		}
-	}
-	for _, p := range []string{"/.palhm/manifest.json", "/.palhm/SHA256SUMS"} {
-		if written, synced := at(`write\(\d+<`+staged+p+`>`), fsync(staged+p); written > synced || synced > published {
-			t.Errorf("%s: written at %d, fsynced at %d, renamed at %d", p, written, synced, published)
-		}
-	}
-	lastMade := at(`openat\(.*O_CREAT.* = \d+<` + staged)
-	for _, dir := range []string{"", "/d", "/d/e", "/.palhm"} {
-		if synced := fsync(staged + dir); synced < lastMade || synced > published {
-			t.Errorf("directory %q: the last file made at %d, fsynced at %d, renamed at %d", dir, lastMade, synced, published)
-		}
-	}
-	if after := fsync(regexp.QuoteMeta(root)); after < published {
-		t.Errorf("the root: renamed at %d, fsynced at %d", published, after)
-	}
-	if after := fsync(regexp.QuoteMeta(root) + "/.palhm/staging"); after < published {
-		t.Errorf("the staging directory: renamed at %d, fsynced at %d", published, after)
 	}
 }
 

@@ -78,8 +78,14 @@ func (c *Copy) write(ctx context.Context, f *os.File, r io.Reader, sizeHint int6
 // preallocate takes the hint for what it is: the object may turn out smaller.
 func (c *Copy) preallocate(f *os.File, size int64) {
 	err := c.change("allocate", f, func() error { return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size) })
-	if err != nil {
-		c.warn(fmt.Sprintf("%d bytes were not reserved ahead: %v", size, err))
+	if err == nil {
+		return
+	}
+	c.warn(fmt.Sprintf("%d bytes were not reserved ahead: %v", size, err))
+	// ext4 and xfs keep what they could reserve, which is all that was left of the
+	// disk: nothing else could be written beside this object.
+	if err := c.change("truncate", f, func() error { return f.Truncate(0) }); err != nil {
+		c.warn(fmt.Sprintf("what was reserved ahead is not free again: %v", err))
 	}
 }
 

@@ -87,9 +87,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	defer root.close()
 	var failed failures
 	failed.add(removeRehearsals(ctx, root))
-	for _, name := range []string{stagingName, trashName} {
-		failed.add(empty(ctx, root, name))
-	}
+	failed.add(emptyState(ctx, root))
 	if err := failed.join(); err != nil {
 		return fmt.Errorf("recover %s: %w", s.root, err)
 	}
@@ -118,8 +116,25 @@ func removeRehearsals(ctx context.Context, root *dir) error {
 	return failed.join()
 }
 
-func empty(ctx context.Context, root *dir, name string) error {
-	d, err := openState(root, name, false)
+// emptyState empties what is in .palhm, if there is one.
+func emptyState(ctx context.Context, root *dir) error {
+	state, err := openPrivate(root, stateName, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer state.close()
+	var failed failures
+	for _, name := range []string{stagingName, trashName} {
+		failed.add(empty(ctx, state, name))
+	}
+	return failed.join()
+}
+
+func empty(ctx context.Context, state *dir, name string) error {
+	d, err := openPrivate(state, name, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -204,6 +204,32 @@ func mountTmpfs(t testing.TB, options string) string {
 	return dir
 }
 
+// mountExt4 makes a file system of that size in a file and mounts it.
+func mountExt4(t testing.TB, size int64) string {
+	t.Helper()
+	image, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
+	plant(t, image, "")
+	if err := os.Truncate(image, size); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount")
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
+		t.Skipf("needs mkfs.ext4: %v %s", err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+		t.Logf("mount: %v %s", err, out)
+		t.Skip("needs a loop device")
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+	return dir
+}
+
 // mount skips the test where it may not mount.
 func mount(t testing.TB, source, dir, fstype string, flags uintptr, options string) {
 	t.Helper()

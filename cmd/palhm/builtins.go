@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"text/tabwriter"
 
 	"palhm/starlib"
 )
@@ -14,8 +15,16 @@ func languageNames() []string {
 	return names
 }
 
-// languageHelp explains a name of the language.
+// languageHelp explains a name of the language, a standard module, or what there is.
 func languageHelp(name string) (text string, ok bool) {
+	if name == "language" {
+		return languageText(), true
+	}
+	for _, m := range starlib.StandardModules() {
+		if m.Label == name {
+			return moduleText(m), true
+		}
+	}
 	eachDoc(func(label string, d starlib.Doc) {
 		if d.Name != name || ok {
 			return
@@ -36,6 +45,51 @@ func eachDoc(f func(label string, d starlib.Doc)) {
 			f(m.Label, d)
 		}
 	}
+}
+
+const languageRules = `
+"palhm help NAME" explains one of them.
+
+What is in a module has to be loaded: load("@palhm//core.star", "tar", "zstd"). A
+module is "@palhm//x.star" (shipped with palhm), "//x.star" (from the site's
+directory), "./x.star" or "../x.star" (from the file that has the load).
+
+a | b joins two commands. Sizes are numbers of bytes or strings: "256MiB" (by 1,024),
+"300GB" (by 1,000). Durations are strings: "90s", "1h30m", "7d". None stands for an
+argument that is not given.
+`
+
+// languageText lists all that a site can use.
+func languageText() string {
+	var b strings.Builder
+	b.WriteString("A site is written in Starlark, a small Python, with these built-ins:\n\n")
+	writeNames(&b, starlib.Reference())
+	for _, m := range starlib.StandardModules() {
+		b.WriteString("\n" + moduleText(m))
+	}
+	b.WriteString(languageRules)
+	return b.String()
+}
+
+// moduleText explains a standard module and lists what it offers.
+func moduleText(m starlib.ModuleDoc) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n%s\n\n", m.Label, strings.TrimSpace(m.Text))
+	writeNames(&b, m.Names)
+	return b.String()
+}
+
+// writeNames writes a line for each name: its first sentence, or as much of that as
+// stands on its first line.
+func writeNames(b *strings.Builder, docs []starlib.Doc) {
+	t := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	for _, d := range docs {
+		line, _, _ := strings.Cut(strings.TrimSpace(d.Text), "\n")
+		line, _, _ = strings.Cut(line, ". ")
+		line, _, _ = strings.Cut(line, ": ")
+		fmt.Fprintf(t, "  %s\t%s\n", d.Name, strings.TrimRight(line, ".,:"))
+	}
+	t.Flush() //nolint:errcheck // a builder takes everything
 }
 
 func docText(label string, d starlib.Doc) string {

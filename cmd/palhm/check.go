@@ -55,11 +55,11 @@ func lacking(site *plan.Site) []string {
 	seen := map[string]bool{}
 	var found []string
 	for _, t := range site.Tasks {
-		for x := range execs(t) {
+		for pos, x := range execs(t) {
 			for _, problem := range lacks(x) {
 				if !seen[problem] {
 					seen[problem] = true
-					found = append(found, x.Pos.String()+": "+problem)
+					found = append(found, pos.String()+": "+problem)
 				}
 			}
 		}
@@ -149,14 +149,16 @@ func lacksSecret(s *plan.Secret) []string {
 		}
 		return nil
 	}
-	places := []string{s.File}
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && !filepath.IsAbs(s.File) {
-		places = append(places, filepath.Join(dir, s.File))
-	}
-	for _, p := range places {
-		if unix.Access(p, unix.R_OK) == nil {
-			return nil
+	file := s.File
+	if !filepath.IsAbs(file) {
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if !filepath.IsAbs(dir) {
+			return []string{fmt.Sprintf("%s: CREDENTIALS_DIRECTORY is not set here, as LoadCredential= of a systemd unit sets it", s)}
 		}
+		file = filepath.Join(dir, file)
+	}
+	if unix.Access(file, unix.R_OK) == nil {
+		return nil
 	}
 	return []string{fmt.Sprintf("%s: the file cannot be read", s)}
 }

@@ -25,6 +25,10 @@ all, and rotated, or steps that are run one after the other.`,
 	}
 	root.Flags().Bool("version", false, "print the version")
 	a.addGlobalFlags(root.PersistentFlags())
+	forms := cobra.FixedCompletions([]string{logText, logJSON, logJournald}, cobra.ShellCompDirectiveNoFileComp)
+	if err := root.RegisterFlagCompletionFunc("log-format", forms); err != nil {
+		panic(err) // there is no such option
+	}
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.planCommand(), a.rotateCommand(),
 		a.configCommand(), a.modCommand(), a.completionCommand(), a.manCommand(), a.versionCommand())
 	help := a.helpCommand(root)
@@ -71,6 +75,15 @@ func commandNames(root *cobra.Command) []string {
 
 // flagError makes one clear line of an option that cannot be followed.
 func flagError(c *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		return usagef("got --%s %q, %v; see \"%s\"", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap(), helpOn(c))
+	}
+	var without *pflag.ValueRequiredError
+	if errors.As(err, &without) {
+		name, _ := pflag.UnquoteUsage(without.GetFlag())
+		return usagef("--%s needs a value: %s; see \"%s\"", without.GetFlag().Name, name, helpOn(c))
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return usagef("%v; see \"%s\"", err, helpOn(c))

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"palhm/runtime/plan"
 )
 
 func (a *app) completionCommand() *cobra.Command {
@@ -33,19 +36,36 @@ palhm completion fish > ~/.config/fish/completions/palhm.fish`,
 	return c
 }
 
-// completeTasks offers the tasks of the site, besides files.
-func (a *app) completeTasks(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// offerTasks completes the arguments [SITE] [TASK] of a command and its option -t with
+// the tasks that it can take.
+func (a *app) offerTasks(c *cobra.Command, wanted func(*plan.Task) bool) {
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.completeTask(c.Context(), args, wanted)
+	}
+	err := c.RegisterFlagCompletionFunc("task", func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		offers, _ := a.completeTask(c.Context(), args, wanted)
+		return offers, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // the command has no such option
+	}
+}
+
+// completeTask offers the tasks of the site, besides files.
+func (a *app) completeTask(ctx context.Context, args []string, wanted func(*plan.Task) bool) ([]string, cobra.ShellCompDirective) {
 	file, task, err := a.siteAndTask(args, "")
 	if err != nil || task != "" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	site, err := a.load(c.Context(), file)
+	site, err := a.load(ctx, file)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	var offers []string
 	for _, t := range site.Tasks {
-		offers = append(offers, cobra.CompletionWithDesc(t.Name, firstLine(t.Doc)))
+		if wanted(t) {
+			offers = append(offers, cobra.CompletionWithDesc(t.Name, firstLine(t.Doc)))
+		}
 	}
 	return offers, cobra.ShellCompDirectiveDefault
 }

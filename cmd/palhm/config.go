@@ -88,7 +88,7 @@ func stepCount(t *plan.Task) int {
 func secretUses(site *plan.Site) []string {
 	var list []string
 	for _, t := range site.Tasks {
-		for x := range execs(t) {
+		for _, x := range execs(t) {
 			uses, secrets := secretsOf(x)
 			for i, s := range secrets {
 				list = append(list, fmt.Sprintf("%s, as %s of %s", s, uses[i], visible(x.Argv[0])))

@@ -33,8 +33,8 @@
 //	      --log-format FORM  FORM of the logs: text, json or journald (default: by what stderr is)
 //	      --no-progress      show no progress on a terminal
 //
-//	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), and on a
-//	name of the language ("exec").
+//	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), on what a site
+//	can use ("language"), and on each name of that ("exec").
 //
 // # palhm check
 //
@@ -76,8 +76,9 @@
 //
 //	usage: palhm help [TOPIC]
 //
-//	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), or a
-//	name of the language ("exec", "mysqldump").
+//	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), "language"
+//	(all that a site can use), or a name of the language ("exec", "mysqldump",
+//	"@palhm//core.star").
 //
 // # palhm mod
 //
@@ -133,9 +134,15 @@
 //	none is named. A single argument is a site when it has a / or ends in .star, .json
 //	or .jsonc, else a task.
 //
-//	When copies were made, standard output says where they are, and with
-//	--log-format json it says so as one JSON object. With -q a run that is well prints
-//	nothing: what processes print is held back and shown when their task fails.
+//	When copies were made, standard output says where they are. With -q a run that is
+//	well prints nothing: what processes print is held back and shown when their task
+//	fails.
+//
+//	With --log-format json standard output ends with one JSON object that is only ever
+//	extended: "task", "start", "end", "exit" (the exit code), "error" (why it is 1 or
+//	more), "copies" ("task", "root", "prefix", "objects", "bytes", "duration" in
+//	nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
+//	were safe).
 //
 //	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
 //	copy is removed. A second one no longer waits for the processes. SIGUSR1 prints

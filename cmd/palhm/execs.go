@@ -2,16 +2,22 @@ package main
 
 import (
 	"iter"
+	"strings"
 
 	"palhm/runtime/plan"
 )
 
-// execs goes through every exec that a task runs itself, in declaration order.
-func execs(t *plan.Task) iter.Seq[*plan.Exec] {
-	return func(yield func(*plan.Exec) bool) {
-		for _, p := range pipelines(t) {
+// execs goes through every exec that a task runs itself, in declaration order, and
+// gives the place in the site where each comes from.
+func execs(t *plan.Task) iter.Seq2[plan.Pos, *plan.Exec] {
+	return func(yield func(plan.Pos, *plan.Exec) bool) {
+		for used, p := range pipelines(t) {
 			for _, x := range p {
-				if !yield(x) {
+				pos := x.Pos
+				if strings.HasPrefix(pos.File, "@") {
+					pos = used
+				}
+				if !yield(pos, x) {
 					return
 				}
 			}
@@ -19,20 +25,25 @@ func execs(t *plan.Task) iter.Seq[*plan.Exec] {
 	}
 }
 
-func pipelines(t *plan.Task) []plan.Pipeline {
-	var list []plan.Pipeline
-	if t.Routine != nil {
-		for _, s := range t.Routine.Steps {
-			list = append(list, s.Pipeline)
+// pipelines gives the pipelines of a task, each with the place of its object or step.
+func pipelines(t *plan.Task) iter.Seq2[plan.Pos, plan.Pipeline] {
+	return func(yield func(plan.Pos, plan.Pipeline) bool) {
+		if t.Routine != nil {
+			for _, s := range t.Routine.Steps {
+				if !yield(s.Pos, s.Pipeline) {
+					return
+				}
+			}
+			return
 		}
-		return list
-	}
-	for _, g := range t.Backup.Groups {
-		for _, o := range g.Objects {
-			list = append(list, o.Pipeline)
+		for _, g := range t.Backup.Groups {
+			for _, o := range g.Objects {
+				if !yield(o.Pos, o.Pipeline) {
+					return
+				}
+			}
 		}
 	}
-	return list
 }
 
 // secretsOf returns the secrets of an exec with what each is for.

@@ -86,4 +86,4 @@ func (e *afterError) Error() string {
 // signalError is the cause of a run that a signal ended.
 type signalError struct{ signal syscall.Signal }
 
-func (e signalError) Error() string { return "stopped by " + unix.SignalName(e.signal) }
+func (e signalError) Error() string { return unix.SignalName(e.signal) + " received" }

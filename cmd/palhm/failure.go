@@ -39,8 +39,9 @@ type stageFailure struct {
 // newFailure takes an error apart.
 func newFailure(err error) failure {
 	f := failure{Error: err.Error()}
+	// A routine's failure wraps that of the task that it ran: the innermost knows best.
 	var e *engine.Error
-	if errors.As(err, &e) {
+	for inner := err; errors.As(inner, &e); inner = e.Err {
 		f.Task, f.Object, f.Step, f.Note = e.Task, e.Object, e.Step, e.Note
 		if e.Pos.File != "" {
 			f.Pos = e.Pos.String()

@@ -15,8 +15,9 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [TOPIC]",
 		Short: "explain a command, the exit codes, or a name of the language",
-		Long: `Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), or a
-name of the language ("exec", "mysqldump").`,
+		Long: `Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), "language"
+(all that a site can use), or a name of the language ("exec", "mysqldump",
+"@palhm//core.star").`,
 		Args: atMost(2),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return helpTopics(root), cobra.ShellCompDirectiveNoFileComp
@@ -63,7 +64,7 @@ func findCommand(root *cobra.Command, path []string) *cobra.Command {
 }
 
 func helpTopics(root *cobra.Command) []string {
-	return append(append(commandNames(root), "exit"), languageNames()...)
+	return append(append(commandNames(root), "exit", "language"), languageNames()...)
 }
 
 // writeHelp writes the help on a command: what it is for, how it is called, its
@@ -88,7 +89,7 @@ func writeHelp(w io.Writer, c *cobra.Command) error {
 	writeOptions(b, "options", c.LocalNonPersistentFlags())
 	writeOptions(b, "global options, before or after the command", c.Root().PersistentFlags())
 	if !c.HasParent() {
-		fmt.Fprint(b, "\n\"palhm help TOPIC\" says more on a command, on the exit codes (\"exit\"), and on a\nname of the language (\"exec\").\n")
+		fmt.Fprint(b, "\n\"palhm help TOPIC\" says more on a command, on the exit codes (\"exit\"), on what a site\ncan use (\"language\"), and on each name of that (\"exec\").\n")
 	}
 	return b.Flush()
 }

@@ -1,11 +1,14 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // didYouMean returns ` (did you mean "x"?)` for the candidate that is nearest to
 // name, or "" when none is near enough to have been meant.
 func didYouMean(name string, candidates []string) string {
-	best, bestDistance := "", 1+len(name)/3
+	best, bestDistance := "", 1+len(strings.TrimLeft(name, "-"))/3
 	for _, c := range candidates {
 		if d := distance(name, c); d <= bestDistance && (best == "" || d < distance(name, best)) {
 			best = c

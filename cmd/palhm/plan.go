@@ -28,14 +28,14 @@ With --json the plan is one JSON object that is only ever extended: "file",
 was loaded) and "modules". The tasks are TASK and those that its steps name, or all.
 Time spans are in nanoseconds, sizes in bytes, limits are strings; "depends" of a
 group holds indices into the "groups" of its backup.`,
-		Args:              atMost(2),
-		ValidArgsFunction: a.completeTasks,
+		Args: atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.plan(c.Context(), args, o)
 		},
 	}
 	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to show")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	a.offerTasks(c, isTask)
 	return c
 }
 

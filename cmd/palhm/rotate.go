@@ -30,15 +30,15 @@ func (a *app) rotateCommand() *cobra.Command {
 after each copy. Without TASK it is the task "default", or the only backup of the
 site. With --explain nothing is changed: a table says what would become of each
 copy, and why.`,
-		Args:              atMost(2),
-		ValidArgsFunction: a.completeTasks,
+		Args: atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.rotate(c.Context(), args, o)
 		},
 	}
 	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to rotate")
 	c.Flags().BoolVar(&o.explain, "explain", false, "only say which copies would go, and why")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait at most `DURATION` for another run on the same root")
+	c.Flags().Var(wait{&o.wait}, "wait", "wait at most `DURATION` for another run on the same root")
+	a.offerTasks(c, isBackup)
 	return c
 }
 

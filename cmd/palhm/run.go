@@ -33,9 +33,15 @@ func (a *app) runCommand() *cobra.Command {
 none is named. A single argument is a site when it has a / or ends in .star, .json
 or .jsonc, else a task.
 
-When copies were made, standard output says where they are, and with
---log-format json it says so as one JSON object. With -q a run that is well prints
-nothing: what processes print is held back and shown when their task fails.
+When copies were made, standard output says where they are. With -q a run that is
+well prints nothing: what processes print is held back and shown when their task
+fails.
+
+With --log-format json standard output ends with one JSON object that is only ever
+extended: "task", "start", "end", "exit" (the exit code), "error" (why it is 1 or
+more), "copies" ("task", "root", "prefix", "objects", "bytes", "duration" in
+nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
+were safe).
 
 SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
 copy is removed. A second one no longer waits for the processes. SIGUSR1 prints
@@ -44,22 +50,19 @@ the progress.`,
 palhm run backup
 palhm run ./site.star backup
 palhm -q run --wait 30m backup`,
-		Args:              atMost(2),
-		ValidArgsFunction: a.completeTasks,
+		Args: atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.run(c.Context(), args, o)
 		},
 	}
 	c.Flags().StringVarP(&o.task, "task", "t", "", "the `TASK` to run")
 	c.Flags().BoolVar(&o.null, "null", false, "rehearse a backup: make every object and keep nothing")
-	c.Flags().DurationVar(&o.wait, "wait", 0, "wait at most `DURATION` (such as 10m) for another run on the same root")
+	c.Flags().Var(wait{&o.wait}, "wait", "wait at most `DURATION` (such as 10m) for another run on the same root")
+	a.offerTasks(c, isTask)
 	return c
 }
 
 func (a *app) run(ctx context.Context, args []string, o runOptions) error {
-	if o.wait < 0 {
-		return usagef("got --wait %s, want a time span that is not negative", o.wait)
-	}
 	file, name, err := a.siteAndTask(args, o.task)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (a *app) watched(ctx context.Context, e *engine.Engine, work func(context.C
 // after it.
 func (a *app) conclude(r *report.Run, err error) error {
 	if !a.flags.quiet {
-		printErr := a.summarise(r, err == nil)
+		printErr := a.summarise(r, err)
 		if err == nil && printErr != nil {
 			r.After = append(r.After, fmt.Sprintf("print the summary: %v", printErr))
 		}
@@ -161,19 +164,38 @@ func (a *app) conclude(r *report.Run, err error) error {
 }
 
 // summarise prints the copies of a run.
-func (a *app) summarise(r *report.Run, done bool) error {
+func (a *app) summarise(r *report.Run, err error) error {
 	if a.flags.logFormat == logJSON {
-		return json.NewEncoder(a.stdout).Encode(r)
+		enc := json.NewEncoder(a.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(newSummary(r, err))
 	}
 	var errs []error
 	for _, c := range r.Copies {
 		_, err := fmt.Fprintln(a.stdout, copyLine(c))
 		errs = append(errs, err)
 	}
-	if len(r.Copies) == 0 && done {
+	if len(r.Copies) == 0 && err == nil {
 		a.log.Info(fmt.Sprintf("%s: done in %s", r.Task, humanDuration(r.End.Sub(r.Start))))
 	}
 	return errors.Join(errs...)
+}
+
+// summary is a run as JSON tells it: whoever reads it need not have seen the exit code.
+type summary struct {
+	*report.Run
+	Exit  int    `json:"exit"`
+	Error string `json:"error,omitempty"`
+}
+
+func newSummary(r *report.Run, err error) summary {
+	s := summary{Run: r, Exit: exitCode(err)}
+	if err != nil {
+		s.Error = firstLine(err.Error())
+	} else if len(r.After) > 0 {
+		s.Exit = exitAfter
+	}
+	return s
 }
 
 // copyLine tells of one copy: "backup: 3 objects, 1.50 MiB in 2.1s: /root/PREFIX".

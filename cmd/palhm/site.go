@@ -151,7 +151,7 @@ func findTask(site *plan.Site, name string) (*plan.Task, error) {
 	if t := site.Task(name); t != nil {
 		return t, nil
 	}
-	names := taskNames(site, func(*plan.Task) bool { return true })
+	names := taskNames(site, isTask)
 	if len(names) == 0 {
 		return nil, usagef("no task %q: %s has no task at all", name, site.File)
 	}
@@ -168,4 +168,5 @@ func taskNames(site *plan.Site, wanted func(*plan.Task) bool) []string {
 	return names
 }
 
+func isTask(*plan.Task) bool     { return true }
 func isBackup(t *plan.Task) bool { return t.Backup != nil }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 )
 
@@ -15,7 +15,7 @@ func (w *workers) Type() string   { return "N" }
 func (w *workers) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return fmt.Errorf("got %q, want a whole number", s)
+		return errors.New("want a whole number")
 	}
 	w.flags.workers, w.flags.workersSet = n, true
 	return nil

@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"palhm/backends"
@@ -107,8 +110,13 @@ func (e *Engine) lock(ctx context.Context, store backends.Store, task string) (r
 	if !ok {
 		return func() error { return nil }, nil
 	}
-	return l.Lock(ctx, backends.Owner{PID: pid(), Host: e.Host, Task: task, Since: e.now()}, e.Wait)
+	owner := backends.Owner{PID: os.Getpid(), Host: e.Host, Task: task, Since: e.now(), Process: process()}
+	return l.Lock(ctx, owner, e.Wait)
 }
+
+// process tells this process from all others, also from one with its pid in another
+// container.
+var process = sync.OnceValue(rand.Text)
 
 // openCopy is a copy that is being made.
 type openCopy struct {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,29 +127,47 @@ func (e *Engine) value(v plan.Value) (string, error) {
 // maxSecret bounds a secret: more is a wrong path.
 const maxSecret = 1 << 20
 
+// secret reads a secret. An empty one is an error: programs take it for no password
+// at all, and some then encrypt with that.
 func (e *Engine) secret(s *plan.Secret) ([]byte, error) {
+	data, err := e.readSecret(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	if len(strings.TrimSuffix(string(data), "\n")) == 0 {
+		return nil, fmt.Errorf("%s: it is empty", s)
+	}
+	return data, nil
+}
+
+func (e *Engine) readSecret(s *plan.Secret) ([]byte, error) {
 	if s.Env != "" {
 		value, ok := e.lookup(s.Env)
 		if !ok {
-			return nil, fmt.Errorf("%s: the variable is not set in palhm's environment", s)
+			return nil, errors.New("the variable is not set in palhm's environment")
 		}
 		return []byte(value), nil
 	}
 	path := s.File
-	if dir, ok := e.lookup("CREDENTIALS_DIRECTORY"); ok && !filepath.IsAbs(path) {
+	if !filepath.IsAbs(path) {
+		// Never from the current directory, which anybody may have chosen.
+		dir, _ := e.lookup("CREDENTIALS_DIRECTORY")
+		if !filepath.IsAbs(dir) {
+			return nil, errors.New("CREDENTIALS_DIRECTORY is not set: run palhm in a systemd unit with LoadCredential=, or name the file by its absolute path")
+		}
 		path = filepath.Join(dir, path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s, err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s, err)
+		return nil, err
 	}
 	if len(data) > maxSecret {
-		return nil, fmt.Errorf("%s: %s is larger than %d bytes; is it the right file?", s, path, maxSecret)
+		return nil, fmt.Errorf("%s is larger than %d bytes; is it the right file?", path, maxSecret)
 	}
 	return data, nil
 }

@@ -425,6 +425,24 @@ func TestRotationFailureKeepsTheCopy(t *testing.T) {
 	}
 }
 
+// A copy that somebody else makes in the root while ours is being made does not push
+// ours out.
+func TestRotationKeepsTheCopyJustMade(t *testing.T) {
+	f := newFixture(t)
+	var later string
+	f.store.onCommit = func() { later = f.store.plant(time.Now().UTC().Add(time.Minute).Truncate(time.Second), 1) }
+	r, err := f.Run(t.Context(), new(plan.Site), limited(backupTask(object("a", sh("echo a"))), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.store.names(), []string{r.Copies[0].Prefix, later}; !slices.Equal(got, want) {
+		t.Errorf("copies %v, want %v", got, want)
+	}
+	if len(r.After) != 1 || !strings.Contains(r.After[0], later) {
+		t.Errorf("after: %q, want a word on %s", r.After, later)
+	}
+}
+
 // Rotation does not begin when the store does not show the copy that it said was
 // committed.
 func TestRotationWantsToSeeTheCopy(t *testing.T) {
@@ -761,6 +779,16 @@ func TestMissingSecret(t *testing.T) {
 	wantError(t, f.run(t, backupTask(object("a", x))), "object a", "environment variable P", `secret(env = "NOT_SET_AT_ALL")`, "not set")
 }
 
+// An empty password is one that somebody forgot.
+func TestEmptySecret(t *testing.T) {
+	f := newFixture(t)
+	path := filepath.Join(t.TempDir(), "password")
+	os.WriteFile(path, []byte("\n"), 0o600)
+	x := sh("true")
+	x.Stdin = &plan.Stdin{Content: &plan.Value{Secret: &plan.Secret{File: path}}}
+	wantError(t, f.run(t, backupTask(object("a", x))), "object a", "stdin", path, "is empty")
+}
+
 func TestCredentialsDirectory(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()
@@ -773,6 +801,19 @@ func TestCredentialsDirectory(t *testing.T) {
 	}
 	if got := f.store.copies[f.store.names()[0]].objects["a"]; string(got) != "pw" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A secret never comes from the directory in which palhm happens to be started.
+func TestNoCredentialsDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	os.WriteFile("db", []byte("pw"), 0o600)
+	for _, dir := range []string{"", "."} {
+		f := newFixture(t)
+		f.Environ = []string{"CREDENTIALS_DIRECTORY=" + dir}
+		x := sh("cat")
+		x.Stdin = &plan.Stdin{Content: &plan.Value{Secret: &plan.Secret{File: "db"}}}
+		wantError(t, f.run(t, backupTask(object("a", x))), "object a", `secret(file = "db")`, "CREDENTIALS_DIRECTORY is not set")
 	}
 }
 

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"palhm/backends"
@@ -59,16 +61,16 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 	ctx, cancel := withTimeout(ctx, o.Timeout, "object "+o.Path)
 	defer cancel()
 	start := m.now()
+	item := m.progress.begin(m.task.Name, o, start)
+	defer m.progress.end(item)
 	p, err := m.start(ctx, o.Pipeline, m.out)
 	if err != nil {
 		return backends.ObjectRecord{}, err
 	}
 	defer p.Close()
-	item := m.progress.begin(m.task.Name, o, start)
-	defer m.progress.end(item)
 	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p, item: item, min: o.MinSize}, o.AllocSize)
 	if err != nil {
-		return backends.ObjectRecord{}, err
+		return backends.ObjectRecord{}, stopped(ctx, err)
 	}
 	p.Close()
 	return backends.ObjectRecord{
@@ -81,6 +83,17 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		Stages:    stageRecords(o.Pipeline, p.Results()),
 		Inverse:   inverseRecords(o.Pipeline),
 	}, nil
+}
+
+// stopped says the same of an object that was stopped, whoever noticed it first: the
+// pipeline, or the backend, to which it looks like a failure to store.
+func stopped(ctx context.Context, err error) error {
+	var noticed *proc.Error
+	cause := context.Cause(ctx)
+	if cause == nil || !errors.Is(err, cause) || errors.As(err, &noticed) {
+		return err
+	}
+	return fmt.Errorf("stopped: %w", cause)
 }
 
 // watched counts what a pipeline yields, and turns the end of a stream that is too
@@ -104,16 +117,21 @@ func (w *watched) Read(b []byte) (int, error) {
 type pipeline struct {
 	*proc.Pipeline
 	release func()
+	log     *slog.Logger
 }
 
-// Close ends the pipeline. It may be called more than once.
-func (p *pipeline) Close() error {
+// Close ends the pipeline. It may be called more than once. Processes that nothing
+// can end keep no run from going on.
+func (p *pipeline) Close() {
 	err := p.Pipeline.Close()
-	if p.release != nil {
-		p.release()
-		p.release = nil
+	if p.release == nil {
+		return
 	}
-	return err
+	p.release()
+	p.release = nil
+	if err != nil {
+		p.log.Error(err.Error())
+	}
 }
 
 // start starts the stages of a pipeline. Their stderr goes to out.
@@ -130,5 +148,5 @@ func (e *Engine) start(ctx context.Context, stages plan.Pipeline, out *output) (
 		release()
 		return nil, err
 	}
-	return &pipeline{p, release}, nil
+	return &pipeline{p, release, e.Log}, nil
 }

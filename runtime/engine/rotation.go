@@ -3,15 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"palhm/backends"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 	"palhm/runtime/rotate"
 )
-
-func pid() int { return os.Getpid() }
 
 func (e *Engine) query(t *plan.Task) rotate.Query {
 	return rotate.Query{Host: e.Host, Task: t.Name, Now: e.now(), Limits: t.Backup.Backends[0].Limits}
@@ -21,14 +18,17 @@ func (e *Engine) query(t *plan.Task) rotate.Query {
 // returned as an error: whatever else goes wrong, the new copy is safe.
 func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, done *report.Copy) error {
 	infos, err := store.List(ctx)
+	made, listed := find(infos, done.Prefix)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.after(t, fmt.Sprintf("rotation: %v", err))
 		return nil
-	case err == nil && !listed(infos, done.Prefix):
+	case err == nil && !listed:
 		return &Error{Task: t.Name, Pos: t.Pos, Err: fmt.Errorf("copy %s was committed but %s does not list it; nothing was rotated", done.Prefix, store.Root())}
 	}
-	result := rotate.Select(infos, r.query(t))
+	query := r.query(t)
+	query.Made = made.Time
+	result := rotate.Select(infos, query)
 	for _, n := range result.Notices {
 		r.after(t, n)
 	}
@@ -44,13 +44,14 @@ func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, do
 	return nil
 }
 
-func listed(infos []backends.Info, prefix string) bool {
+// find returns the copy of that name, if it is listed as a whole one.
+func find(infos []backends.Info, prefix string) (info backends.Info, ok bool) {
 	for _, i := range infos {
 		if i.Prefix == prefix && i.Damage == nil {
-			return true
+			return i, true
 		}
 	}
-	return false
+	return info, false
 }
 
 // remove removes what was decided, until ctx ends. A copy that cannot be removed

@@ -160,6 +160,7 @@ func TestCancel(t *testing.T) {
 		{"grandchild ignores TERM", []string{"sh", "-c", `(trap "" TERM; echo ready; sleep 60; :) & sleep 60`}, syscall.SIGTERM, -1},
 		{"group of timeout(1)", []string{"sh", "-c", `timeout 60 sh -c "echo ready; sleep 60; :"; :`}, syscall.SIGTERM, -1},
 		{"job control", []string{bash, "-mc", `sleep 60 & (trap "" TERM; echo ready; sleep 60; :) & wait`}, syscall.SIGTERM, -1},
+		{"goes on forking", []string{bash, "-mc", `(trap "" TERM; echo ready; while :; do sleep 60 & sleep 0.001; done) & wait`}, syscall.SIGTERM, -1},
 		{"full pipe", []string{"sh", "-c", `echo ready; exec cat /dev/zero`}, syscall.SIGTERM, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,12 +25,13 @@ func (p *Pipeline) stop() {
 	if p.out != nil {
 		p.out.Close() // wakes Read, and a stage that cannot write any more
 	}
-	if p.emptied(sessions, p.opt.Grace, p.opt.Hurry) {
+	if p.emptied(sessions, p.opt.Grace, p.opt.Hurry, nil) {
 		sessions.signalGroups(syscall.SIGKILL) // where no /proc shows what is left
 		return
 	}
-	sessions.signal(syscall.SIGKILL)
-	if !p.emptied(sessions, survival, nil) {
+	kill := func() { sessions.signal(syscall.SIGKILL) }
+	kill()
+	if !p.emptied(sessions, survival, nil, kill) {
 		p.left = fmt.Errorf("stop the pipeline: processes that SIGKILL did not end in %s are left (%s)", survival, sessions)
 	}
 }
@@ -47,8 +48,9 @@ func (p *Pipeline) sessions() sessions {
 }
 
 // emptied waits until no process is left in the sessions. It returns false when the
-// time is over or hurry is closed.
-func (p *Pipeline) emptied(ids sessions, limit time.Duration, hurry <-chan struct{}) bool {
+// time is over or hurry is closed. Whenever there still is one it calls again, if
+// that is not nil: a process may fork while others like it are being signalled.
+func (p *Pipeline) emptied(ids sessions, limit time.Duration, hurry <-chan struct{}, again func()) bool {
 	deadline := time.After(limit)
 	for p.live > 0 {
 		select {
@@ -61,6 +63,9 @@ func (p *Pipeline) emptied(ids sessions, limit time.Duration, hurry <-chan struc
 		}
 	}
 	for pause := time.Millisecond; ids.alive(); pause = min(2*pause, 100*time.Millisecond) {
+		if again != nil {
+			again()
+		}
 		select {
 		case <-time.After(pause):
 		case <-deadline:

@@ -23,6 +23,11 @@ type Query struct {
 	Task   string
 	Now    time.Time
 	Limits plan.Limits
+
+	// Made is the time of the copy that has just been made; zero = none. What is
+	// dated later is not counted, so that it cannot push that copy out: the Python
+	// program may be writing it right now, or the clock has jumped.
+	Made time.Time
 }
 
 // Verdict is what becomes of a copy.
@@ -99,6 +104,9 @@ func (q Query) ignores(c backends.Info) (reason, notice string) {
 	case c.Time.After(q.Now.Add(Ahead)):
 		return "dated ahead", fmt.Sprintf("copy %s is dated ahead of this host's clock (%s): it is neither counted nor removed; if the clock is right, rename or remove the copy",
 			c.Prefix, q.Now.UTC().Format(time.RFC3339))
+	case !q.Made.IsZero() && c.Time.After(q.Made):
+		return "dated after the copy that was just made", fmt.Sprintf("copy %s is dated after the one that was just made: it is neither counted nor removed; see whether another program writes to this root, or the clock has jumped",
+			c.Prefix)
 	}
 	return "", ""
 }

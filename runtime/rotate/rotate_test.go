@@ -144,6 +144,25 @@ func TestSelectIgnores(t *testing.T) {
 	})
 }
 
+// A copy that came about while ours was made, of the Python program or by a clock that
+// jumped, does not push ours out.
+func TestSelectKeepsTheCopyJustMade(t *testing.T) {
+	day := 24 * time.Hour
+	old, made := mine(day, 10), mine(time.Minute, 10)
+	python := backends.Info{Prefix: "2026-05-01T11:59:30+00:00", Time: now.Add(-30 * time.Second), Size: 100, Foreign: true}
+	q := query("1", "15")
+	q.Made = made.Time
+	for _, later := range []backends.Info{python, mine(0, 100)} {
+		r := rotate.Select([]backends.Info{old, made, later}, q)
+		if got, want := removed(r), prefixes(old); !slices.Equal(got, want) {
+			t.Errorf("removed %v, want %v", got, want)
+		}
+		if len(r.Notices) != 1 || !strings.Contains(r.Notices[0], later.Prefix) {
+			t.Errorf("notices %q, want one about %s", r.Notices, later.Prefix)
+		}
+	}
+}
+
 // Whatever the copies and limits are: the newest counted copy stays, what is
 // ignored stays, what goes is older than what stays, and nothing goes that the
 // limits do not ask for.

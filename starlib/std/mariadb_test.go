@@ -3,6 +3,7 @@ package std_test
 import (
 	"fmt"
 	"testing"
+	"unicode/utf8"
 )
 
 // newMariaDB starts a server whose root has the password geheim, and writes the
@@ -61,6 +62,9 @@ func TestMariaDB(t *testing.T) {
 	one := library(t, `mysqldump("--databases", "wiki")`)
 	all, wiki := from.run(dump, nil), from.run(one, nil)
 	want := ask(from)
+	if !utf8.Valid(wiki) {
+		t.Error("the dump of a table with binary data is no text, want the data in hexadecimal")
+	}
 
 	t.Run("all databases into a new server", func(t *testing.T) {
 		to, _ := newMariaDB(t)

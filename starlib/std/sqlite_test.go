@@ -37,8 +37,6 @@ func TestSQLite(t *testing.T) {
 		return p.run(library(t, fmt.Sprintf(`exec("sqlite3", "notes.db", %q)`, notesQuestions)), nil)
 	}
 	from.sh("cat >make.sql <<'END'\n" + notesSQL + "END\nsqlite3 -bail notes.db <make.sql")
-	// A user's own settings do not reach a dump.
-	from.write(".sqliterc", ".mode html\n.headers on\n")
 	dump := library(t, fmt.Sprintf(`sqlite_dump(%q)`, from.path("notes.db")))
 	sql := from.run(dump, nil)
 	load := inverse(t, dump)
@@ -46,7 +44,6 @@ func TestSQLite(t *testing.T) {
 	t.Run("there and back", func(t *testing.T) {
 		to := newPlace(t)
 		to.run(load, sql)
-		os.Remove(from.path(".sqliterc"))
 		equal(t, "answers", ask(to), ask(from))
 		to.fails(load, sql, "already exists")
 	})
@@ -58,7 +55,6 @@ func TestSQLite(t *testing.T) {
 	})
 	t.Run("while others write", func(t *testing.T) {
 		writer := exec.Command("sqlite3", "-batch", from.path("notes.db"))
-		writer.SysProcAttr = nil
 		in, err := writer.StdinPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -72,10 +72,16 @@ func (l File) take(ctx context.Context, owner backends.Owner, wait time.Duration
 		}
 		holder := readOwner(f)
 		f.Close()
-		if err != nil && err != unix.EWOULDBLOCK && err != unix.EINTR {
+		waited := time.Since(start)
+		switch {
+		case err == nil: // the file of that name is another one now
+			if waited > settle {
+				return nil, fmt.Errorf("%s is replaced again and again: see who does that", f.Name())
+			}
+		case err == unix.EINTR:
+		case err != unix.EWOULDBLOCK:
 			return nil, fmt.Errorf("flock %s: %w", f.Name(), err)
-		}
-		if err != nil && givenUp(holder, owner, wait, time.Since(start)) {
+		case givenUp(holder, owner, wait, waited):
 			return nil, &backends.LockedError{Root: l.Root, Owner: holder}
 		}
 		select {
@@ -90,7 +96,7 @@ func (l File) take(ctx context.Context, owner backends.Owner, wait time.Duration
 // finishes, so it is waited for. A holder who has not written its name yet is
 // given the time to do so: it may be this process.
 func givenUp(holder, owner backends.Owner, wait, waited time.Duration) bool {
-	if holder.PID != 0 && holder.PID == owner.PID && holder.Host == owner.Host {
+	if owner.SameProcess(holder) {
 		return false
 	}
 	gone := holder.PID == 0 || holder.Host == owner.Host && unix.Kill(holder.PID, 0) == unix.ESRCH

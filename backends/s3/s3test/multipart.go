@@ -89,7 +89,7 @@ func (s *Server) copyPart(r *http.Request, u *upload, number int) answer {
 		return fail(400, "InvalidArgument")
 	}
 	p := received{size: to - from + 1, etag: fmt.Sprintf("\"copy-%d\"", number)}
-	if o.data != nil {
+	if int64(len(o.data)) == o.size {
 		p.data = o.data[from : to+1]
 		p.crc = crcOf(p.data)
 	}
