@@ -38,7 +38,7 @@ The newest copy is never rotated away, so peak use is root_size_limit plus one c
 			b := &backendValue{dir: c.l.cfg.Dir, backend: plan.Backend{Kind: "localfs", Pos: c.caller(), LocalFS: &plan.LocalFS{
 				DirMode: defaultDirMode, FileMode: defaultFileMode, BlockSize: defaultBlockSize,
 			}}}
-			return b, c.unpack(b.set)
+			return b, c.unpack(b.setLocalFS)
 		},
 		broken: brokenBackend,
 	}
@@ -60,7 +60,7 @@ func brokenBackend(c *call) starlark.Value {
 
 // backendValue is a backend as a site sees it.
 type backendValue struct {
-	dir     string // what a relative root is meant from
+	dir     string // what a relative path is meant from
 	backend plan.Backend
 }
 
@@ -75,7 +75,7 @@ func (b *backendValue) Freeze()               {}
 func (b *backendValue) Truth() starlark.Bool  { return true }
 func (b *backendValue) Hash() (uint32, error) { return unhashable(b) }
 
-func (b *backendValue) set(name string, v starlark.Value) error {
+func (b *backendValue) setLocalFS(name string, v starlark.Value) error {
 	fs := b.backend.LocalFS
 	switch name {
 	case "root":

@@ -144,13 +144,30 @@ func stdinText(in *plan.Stdin) string {
 }
 
 func backendText(b plan.Backend) string {
-	if b.LocalFS == nil {
+	switch {
+	case b.S3 != nil:
+		return s3Text(b)
+	case b.LocalFS == nil:
 		return b.Kind + " (keeps nothing)"
 	}
 	fs := b.LocalFS
 	text := fmt.Sprintf("%s %s, dmode %s, fmode %s", b.Kind, visible(fs.Root), fs.DirMode, fs.FileMode)
 	if fs.RequireMount {
 		text += ", must be mounted"
+	}
+	return text + "; " + limitsText(b.Limits)
+}
+
+func s3Text(b plan.Backend) string {
+	s := b.S3
+	text := b.Kind + " " + visible(s.URL())
+	for _, o := range []string{
+		option("at", visible(s.Endpoint)), option("profile", visible(s.Profile)), option("storage class", visible(s.SinkClass)),
+		option("after commit", visible(s.RotClass)), option("encrypted with", visible(s.SSE)), option("locked for days:", s.LockDays),
+	} {
+		if o != "" {
+			text += ", " + o
+		}
 	}
 	return text + "; " + limitsText(b.Limits)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"palhm/backends"
@@ -62,7 +63,9 @@ func (e *Engine) remove(ctx context.Context, store backends.Store, result rotate
 			return gone, problems
 		}
 		if err := store.Remove(ctx, d.Copy.Prefix); err != nil {
-			if ctx.Err() == nil {
+			if kept, ok := errors.AsType[*backends.RetainedError](err); ok {
+				e.Log.Info(kept.Error(), "why it would go", d.Reason)
+			} else if ctx.Err() == nil {
 				problems = append(problems, fmt.Sprintf("remove copy %s: %v", d.Copy.Prefix, err))
 			}
 			continue
