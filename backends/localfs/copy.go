@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"palhm/backends"
 )
 
@@ -97,6 +99,9 @@ func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 	if m.Prefix != c.prefix {
 		return fmt.Errorf("got the manifest of %s, want that of %s", m.Prefix, c.prefix)
 	}
+	if err := c.checkStored(m); err != nil {
+		return err
+	}
 	if err := c.writeManifest(context.WithoutCancel(ctx), m); err != nil {
 		return err
 	}
@@ -107,6 +112,27 @@ func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 		return err
 	}
 	c.end()
+	return nil
+}
+
+// checkStored looks whether every object is still there, at its size: a manifest
+// must not promise what somebody who cleans up, or an administrator in a hurry, has
+// removed while the others were made.
+func (c *Copy) checkStored(m *backends.Manifest) error {
+	for _, o := range m.Objects {
+		d, err := c.parent(o.Path)
+		if err != nil {
+			return err
+		}
+		st, err := d.lstat(path.Base(o.Path))
+		d.close()
+		if err != nil {
+			return fmt.Errorf("%w: it was stored, and something other than palhm has removed it", err)
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != o.Size {
+			return fmt.Errorf("%s: %d bytes were stored, and something other than palhm has changed it", d.at(path.Base(o.Path)), o.Size)
+		}
+	}
 	return nil
 }
 

@@ -550,3 +550,33 @@ func TestRemoveReadOnlyDirectories(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestObjectLostBeforeCommit: what somebody has removed or changed in the staging
+// directory is not promised by a manifest.
+func TestObjectLostBeforeCommit(t *testing.T) {
+	for name, meddle := range map[string]func(path string) error{
+		"removed":   os.Remove,
+		"cut":       func(path string) error { return os.Truncate(path, 1) },
+		"directory": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+		"parent":    func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			s := newStore(t, root)
+			c := mustBegin(t, s, copy1)
+			rec, err := put(t.Context(), c, "dir/a", "content")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := meddle(filepath.Join(root, ".palhm/staging", copy1, "dir/a")); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, backends.Commit(t.Context(), c, manifest(copy1, rec)), "dir")
+			if err := c.Abort(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wantCopies(t, s)
+			wantClean(t, root)
+		})
+	}
+}

@@ -10,10 +10,68 @@ import (
 	"testing"
 )
 
-// Every command line of palhm in the README's blocks of shell does what it says:
-// it ends with 0, in a copy of what a clone holds, on a host whose site is the one
-// that is shipped.
+// Every command line in the README's blocks of shell does what it says: it ends with
+// 0, in a copy of what a clone holds, on a host whose site is the one that is shipped;
+// and it does so a second time, which is how often a newcomer tries it.
 func TestReadmeCommands(t *testing.T) {
+	commands := readmeBlocks(readme(t), "sh")
+	if len(commands) == 0 {
+		t.Fatal("README.md has no command line in a block of sh")
+	}
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS("../../scripts")); err != nil {
+		t.Fatal(err)
+	}
+	shell := "bash" // the newcomer's, and stricter than some sh
+	if _, err := exec.LookPath(shell); err != nil {
+		shell = "sh"
+	}
+	for range 2 {
+		for _, line := range commands {
+			script := readmeScript(line)
+			cmd := exec.Command(shell, "-ec", script)
+			cmd.Dir = dir
+			if strings.HasPrefix(script, "go ") {
+				cmd.Dir = repository
+			}
+			cmd.Env = append(os.Environ(), "PALHM_SITE="+filepath.Join(dir, "scripts", "site.star"), "GOBIN="+filepath.Join(dir, "bin"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+		}
+	}
+}
+
+// readmeScript is a line of the README as a test can run it.
+func readmeScript(line string) string {
+	switch {
+	case line == "./scripts/test":
+		return "test -x scripts/test" // it is what runs the tests
+	case strings.HasPrefix(line, "systemd-run "):
+		// That a read-only system and a user without rights are enough is tested elsewhere.
+		_, line, _ = strings.Cut(line, " --wait ")
+	}
+	return strings.Replace(line, "go run ./cmd/palhm", "palhm", 1)
+}
+
+// The site that the README shows can be loaded.
+func TestReadmeSite(t *testing.T) {
+	site := filepath.Join(t.TempDir(), "site.star")
+	text := strings.Join(readmeBlocks(readme(t), "python"), "\n")
+	if err := os.WriteFile(site, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("palhm", "plan", site, "default").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "root.tar.zst") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func readme(t *testing.T) string {
 	text, err := os.ReadFile("../../README.md")
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("needs README.md")
@@ -21,47 +79,33 @@ func TestReadmeCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := readmeCommands(string(text))
-	if len(commands) == 0 {
-		t.Fatal("README.md has no command line of palhm in a block of sh")
-	}
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS("../../scripts")); err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range commands {
-		cmd := exec.Command("sh", "-ec", line)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "PALHM_SITE="+filepath.Join(dir, "scripts", "site.star"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", line, err, out)
-		}
-	}
+	return string(text)
 }
 
-// readmeCommands returns the lines that call palhm, without prompts and comments.
-func readmeCommands(text string) []string {
-	var commands []string
+// readmeBlocks returns the lines of the blocks in a language, without those that are
+// empty or a comment.
+func readmeBlocks(text, language string) []string {
+	var lines []string
 	inside := false
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
+		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "```"):
-			inside = !inside && (line == "```sh" || line == "```console")
-		case inside:
-			line = strings.TrimPrefix(line, "$ ")
-			line = strings.Replace(line, "go run ./cmd/palhm", "palhm", 1)
-			if strings.HasPrefix(line, "palhm ") {
-				commands = append(commands, line)
-			}
+			inside = !inside && line == "```"+language
+		case inside && line != "" && line[0] != '#':
+			lines = append(lines, line)
 		}
 	}
-	return commands
+	return lines
 }
 
-func TestReadmeCommandsAreFound(t *testing.T) {
-	got := readmeCommands("palhm no\n```sh\n# first\n$ go run ./cmd/palhm run scripts/site.star backup\npalhm plan x.star\nls\n```\n```python\npalhm no\n```\n")
-	if strings.Join(got, "|") != "palhm run scripts/site.star backup|palhm plan x.star" {
+func TestReadmeBlocksAreFound(t *testing.T) {
+	text := "palhm no\n```sh\n# first\ngo run ./cmd/palhm run scripts/site.star backup\n\nls\n```\n```python\nx = 1\n```\n```\npalhm no\n```\n"
+	got := readmeBlocks(text, "sh")
+	if strings.Join(got, "|") != "go run ./cmd/palhm run scripts/site.star backup|ls" {
+		t.Errorf("got %q", got)
+	}
+	if got := readmeScript(got[0]); got != "palhm run scripts/site.star backup" {
 		t.Errorf("got %q", got)
 	}
 }
