@@ -125,12 +125,8 @@ func (s *Store) copySource(key string) *string {
 }
 
 func (s *Store) hasClass(ctx context.Context, key string) bool {
-	c, err := s.api(ctx)
-	if err != nil {
-		return false
-	}
-	out, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.bucket, Key: &key})
-	return err == nil && string(out.StorageClass) == s.opt.RotClass
+	st, err := s.head(ctx, key)
+	return err == nil && st != nil && st.class == s.opt.RotClass
 }
 
 // changeClassInParts does it for an object that one request cannot copy. The object

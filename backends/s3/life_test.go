@@ -314,6 +314,33 @@ func TestNoDelete(t *testing.T) {
 	wantCopies(t, s, copy1)
 }
 
+// TestWriteOnly: an identity that may read nothing but what is below .palhm, where
+// asking for an object counts as reading it. Answers get lost as well.
+func TestWriteOnly(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{Deny: func(op, key string) bool {
+		reads := op == "HeadObject" || op == "GetObject"
+		return strings.HasPrefix(op, "DeleteObject") || reads && !strings.Contains(key, "/.palhm/")
+	}})
+	s := open(t, small(t, srv))
+	c := begin(t, s, copy1)
+	var objects []backends.ObjectRecord
+	for i, op := range []string{"CompleteMultipartUpload", "PutObject", ""} {
+		srv.Set(func(q *s3test.Quirks) { q.Fault = times(op, 1, s3test.LoseAnswer) })
+		for _, n := range []int64{10, 2 * part} {
+			path := fmt.Sprintf("o%d-%d", i, n)
+			st, err := backends.Put(t.Context(), c, path, stream(n, nil), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects = append(objects, record(path, st))
+		}
+	}
+	if err := backends.Commit(t.Context(), c, manifest(copy1, objects...)); err != nil {
+		t.Fatal(err)
+	}
+	wantCopies(t, s, copy1)
+}
+
 // TestPartlyDenied: a request that deletes succeeds as a whole and fails for a key.
 func TestPartlyDenied(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{Deny: func(op, key string) bool { return op == "DeleteObject" && strings.HasSuffix(key, "/a") }})

@@ -65,9 +65,8 @@ func (s *Store) remove(ctx context.Context, prefix string) error {
 
 // exists reports whether a copy of the Python program has any object.
 func (s *Store) exists(ctx context.Context, prefix string) (there bool, err error) {
-	stop := errors.New("found")
-	err = s.eachObject(ctx, s.key(prefix+"/"), func(types.Object) error { return stop })
-	if err == stop {
+	err = s.eachObject(ctx, s.key(prefix+"/"), func(types.Object) error { return errStop })
+	if err == errStop {
 		return true, nil
 	}
 	return false, err
