@@ -3,6 +3,7 @@ package s3test
 import (
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -82,7 +83,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault == HalfAnswer:
 		rec := httptest.NewRecorder()
 		p.server.ServeHTTP(rec, r)
-		s.reply(w, r, answer{status: rec.Code, header: map[string]string{"Content-Type": rec.Header().Get("Content-Type")}, body: rec.Body.Bytes()}, fault)
+		maps.Copy(w.Header(), rec.Header())
+		w.WriteHeader(rec.Code)
+		if rec.Body.Len() == 0 {
+			return // the half of it
+		}
+		_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
 	default:
 		p.server.ServeHTTP(w, r)
 	}
