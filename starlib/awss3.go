@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -40,25 +44,25 @@ A stream may have any length: it is sent in parts that grow. Where a store is kn
 				optional("endpoint", "string", "the URL of a store that is not AWS"),
 				optional("path_style", "bool", "name the bucket in the path of URLs; the default is True with an endpoint"),
 				optional("ca_file", "string", "a file of PEM certificates to trust instead of the system's, an absolute path"),
-				optional("sink_storage_class", "string", "the storage class that objects are written in"),
-				optional("rot_storage_class", "string", "the storage class that a copy's objects are changed to once it is committed"),
+				optional("sink_storage_class", "string", `the storage class that objects are written in, such as "STANDARD_IA"; without it the bucket decides`),
+				optional("rot_storage_class", "string", "the storage class that a copy's objects are changed to once it is committed, before old copies are removed"),
 				{Name: "nb_copy_limit", Type: "number or string", Default: `"Infinity"`, KeywordOnly: true, Doc: "how many copies stay, at least 1"},
 				{Name: "root_size_limit", Type: "size", Default: `"Infinity"`, KeywordOnly: true, Doc: "how many bytes the copies may take together"},
 				optional("sse", "string", `encryption by the store: "AES256", "aws:kms" or "aws:kms:dsse"`),
 				optional("kms_key", "string", "the id or ARN of the KMS key"),
 				optional("tags", "dict of strings", "tags of every object"),
-				optional("object_lock_mode", "string", `"GOVERNANCE" or "COMPLIANCE": a committed copy cannot be removed for a while`),
+				optional("object_lock_mode", "string", `"GOVERNANCE" or "COMPLIANCE": a committed copy cannot be removed for a while, not by rotation either; the bucket must have been made with object lock`),
 				optional("object_lock_days", "int", "for how many days"),
 				optional("part_size", "size", `the size of the first parts, "5MiB" to "5GiB"; the default is "8MiB"`),
 				optional("equal_parts", "bool", `all parts but the last have one size, "64MiB" unless alloc_size or part_size asks for another`),
 				optional("max_parts", "int", "how many parts an upload may have; the default is 10000"),
 				optional("concurrency", "int", "how many parts of one stream are under way at a time; the default is 2"),
 				optional("checksum", "string", `what every part is sent with: "crc64nvme", "md5" or "none"; the default is "crc64nvme"`),
-				optional("bandwidth", "size", `how many bytes a second are sent at most, such as "20MiB"`),
+				optional("bandwidth", "size", `how many bytes a second are sent at most, over all connections, such as "20MiB"`),
 			},
 		},
 		run: func(c *call) (starlark.Value, error) {
-			b := &backendValue{dir: c.l.cfg.Dir, backend: plan.Backend{Kind: "aws_s3", Pos: c.caller(), S3: &plan.S3{}}}
+			b := &backendValue{backend: plan.Backend{Kind: "aws_s3", Pos: c.caller(), S3: &plan.S3{}}}
 			if err := c.unpack(b.setS3); err != nil {
 				return nil, err
 			}
@@ -77,8 +81,32 @@ func checkS3(s *plan.S3) error {
 		return errors.New(`object_lock_days needs object_lock_mode, "GOVERNANCE" or "COMPLIANCE"`)
 	case s.KMSKey != "" && !strings.HasPrefix(s.SSE, "aws:kms"):
 		return errors.New(`kms_key needs sse = "aws:kms" or "aws:kms:dsse"`)
+	case s.RotClass != "" && slices.Contains(archives, s.SinkClass):
+		return fmt.Errorf("objects that are written in class %s can be copied only after a restore, so rot_storage_class cannot change it; write sink_storage_class = %q alone", s.SinkClass, s.RotClass)
 	}
-	return nil
+	return errors.Join(checkClass(s, "sink_storage_class", s.SinkClass), checkClass(s, "rot_storage_class", s.RotClass))
+}
+
+// classes are the storage classes of AWS for objects in a bucket (Amazon S3 API
+// Reference, PutObject). Other stores have others.
+var classes = []string{
+	"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
+	"REDUCED_REDUNDANCY", "EXPRESS_ONEZONE", "OUTPOSTS", "SNOW", "FSX_OPENZFS", "FSX_ONTAP",
+}
+
+// archives are those whose objects have to be restored before they can be read.
+var archives = []string{"GLACIER", "DEEP_ARCHIVE"}
+
+// checkClass refuses what AWS does not know. At another endpoint any name is as good.
+func checkClass(s *plan.S3, param, class string) error {
+	if class == "" || s.Endpoint != "" || slices.Contains(classes, class) {
+		return nil
+	}
+	err := fmt.Errorf("got %q, want a storage class of AWS: %s", clip(class), strings.Join(classes[:7], ", "))
+	if n := nearest(class, classes); n != "" {
+		err = fmt.Errorf("got %q, which is no storage class of AWS (did you mean %s?)", clip(class), n)
+	}
+	return &argError{-1, param, param, err}
 }
 
 func (b *backendValue) setS3(name string, v starlark.Value) error {
@@ -130,7 +158,7 @@ func s3Words(s *plan.S3) map[string]*string {
 	}
 }
 
-// s3Choices leaves out the storage classes: there are more every year.
+// s3Choices leaves out the storage classes, which depend on the endpoint.
 var s3Choices = map[string][]string{
 	"sse":              {"AES256", "aws:kms", "aws:kms:dsse"},
 	"object_lock_mode": {"GOVERNANCE", "COMPLIANCE"},
@@ -145,14 +173,14 @@ func toWord(dst *string, v starlark.Value, choices []string) error {
 	if s == "" {
 		return errors.New("is empty; leave it out, or say None")
 	}
-	for _, c := range choices {
-		if s == c {
-			*dst = s
-			return nil
-		}
+	if strings.TrimSpace(s) != s || strings.ContainsFunc(s, unicode.IsControl) {
+		return fmt.Errorf("got %s, which has blanks at its ends or characters that cannot be printed", short(v))
 	}
-	if len(choices) > 0 {
-		return fmt.Errorf("got %s, want one of %q", short(v), choices)
+	if len(choices) > 0 && !slices.Contains(choices, s) {
+		if n := nearest(s, choices); n != "" {
+			return fmt.Errorf("got %s (did you mean %q?)", short(v), n)
+		}
+		return fmt.Errorf(`got %s, want "%s"`, short(v), strings.Join(choices, `", "`))
 	}
 	*dst = s
 	return nil
@@ -171,8 +199,10 @@ func toBucket(dst *string, v starlark.Value) error {
 		return fmt.Errorf("got %s, want the name alone, such as %q", short(v), strings.Split(strings.TrimPrefix(*dst, "s3://"), "/")[0])
 	case strings.HasPrefix(*dst, "arn:") && !strings.ContainsAny(*dst, " \n"):
 		return nil // an access point
-	case !bucketName.MatchString(*dst):
-		return fmt.Errorf("got %s, want the name of a bucket", short(v))
+	case strings.Contains(*dst, "/"):
+		return fmt.Errorf("got %s, want the name of the bucket alone; what keys begin with is root", short(v))
+	case !bucketName.MatchString(*dst) || strings.Contains(*dst, "..") || net.ParseIP(*dst) != nil:
+		return fmt.Errorf("got %s, want the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens", short(v))
 	}
 	return nil
 }
@@ -238,14 +268,19 @@ func toBandwidth(dst *int64, v starlark.Value) error {
 func toTags(dst *map[string]string, v starlark.Value) error {
 	d, ok := v.(*starlark.Dict)
 	if !ok {
-		return fmt.Errorf("got %s, want a dict of strings", describe(v))
+		return fmt.Errorf(`got %s, want a dict such as {"host": "web1"}`, describe(v))
 	}
 	tags := make(map[string]string, d.Len())
 	for _, item := range d.Items() {
 		name, ok1 := starlark.AsString(item[0])
 		value, ok2 := starlark.AsString(item[1])
-		if !ok1 || !ok2 || name == "" {
+		switch {
+		case !ok1 || !ok2 || name == "":
 			return fmt.Errorf("got %s: %s, want strings", short(item[0]), short(item[1]))
+		case strings.HasPrefix(name, "aws:"):
+			return fmt.Errorf("tag %s: names that begin with aws: belong to AWS", short(item[0]))
+		case utf8.RuneCountInString(name) > 128 || utf8.RuneCountInString(value) > 256:
+			return fmt.Errorf("tag %s: a name has at most 128 characters and a value 256", short(item[0]))
 		}
 		tags[name] = value
 	}

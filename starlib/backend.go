@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -130,8 +131,11 @@ func toBackend(dst *plan.Backend, v starlark.Value) error {
 	b, ok := v.(*backendValue)
 	if !ok {
 		hint := callHint(v)
-		if _, isString := v.(starlark.String); isString {
+		if s, isString := v.(starlark.String); isString {
 			hint = fmt.Sprintf("; a directory is written localfs(%s)", short(v))
+			if strings.HasPrefix(string(s), "s3:") {
+				hint = `; a bucket is written aws_s3("bucket", "root")`
+			}
 		}
 		return fmt.Errorf("got %s, want a backend%s", describe(v), hint)
 	}
