@@ -161,15 +161,29 @@ func backendText(b plan.Backend) string {
 func s3Text(b plan.Backend) string {
 	s := b.S3
 	text := b.Kind + " " + visible(s.URL())
-	for _, o := range []string{
-		option("at", visible(s.Endpoint)), option("profile", visible(s.Profile)), option("storage class", visible(s.SinkClass)),
-		option("after commit", visible(s.RotClass)), option("encrypted with", visible(s.SSE)), option("locked for days:", s.LockDays),
+	for _, o := range []struct{ what, value string }{
+		{"at", s.Endpoint}, {"region", s.Region}, {"profile", s.Profile}, {"class", s.SinkClass}, {"after commit class", s.RotClass},
+		{"encrypted with", s.SSE}, {"key", s.KMSKey}, {"locked for", lockText(s)}, {"at most", bandwidthText(s)},
 	} {
-		if o != "" {
-			text += ", " + o
+		if o.value != "" {
+			text += ", " + o.what + " " + visible(o.value)
 		}
 	}
 	return text + "; " + limitsText(b.Limits)
+}
+
+func lockText(s *plan.S3) string {
+	if s.LockMode == "" {
+		return ""
+	}
+	return plural(s.LockDays, "day", "days") + " (" + s.LockMode + ")"
+}
+
+func bandwidthText(s *plan.S3) string {
+	if s.Bandwidth == 0 {
+		return ""
+	}
+	return humanBytes(s.Bandwidth) + " a second"
 }
 
 func limitsText(l plan.Limits) string {
