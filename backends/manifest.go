@@ -114,21 +114,75 @@ func sumsName(path string) string {
 // ReadManifest reads a manifest and checks what it says: whoever can write to a
 // root can write a manifest. prefix is the name of the copy that it was found in.
 func ReadManifest(r io.Reader, prefix string) (*Manifest, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
-	if err != nil {
-		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
-	}
-	if len(data) > maxManifest {
-		return nil, fmt.Errorf("read manifest of %s: it is larger than %d bytes", prefix, maxManifest)
-	}
 	m := new(Manifest)
-	if err := json.Unmarshal(data, m); err != nil {
-		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	if err := readJSON(r, prefix, m); err != nil {
+		return nil, err
 	}
 	if err := m.check(prefix); err != nil {
 		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
 	}
 	return m, nil
+}
+
+// ReadInfo reads of a manifest what List tells, with the same checks. Every run lists
+// every copy, so it takes no memory for the commands, and not much more than the file
+// is long whatever that says: of "{},{},{}" a Manifest takes forty times as much.
+func ReadInfo(r io.Reader, prefix string) (Info, error) {
+	var o outline
+	if err := readJSON(r, prefix, &o); err != nil {
+		return Info{}, err
+	}
+	m := Manifest{Version: o.Version, Host: o.Host, Task: o.Task, Prefix: o.Prefix, Objects: make([]ObjectRecord, len(o.Objects))}
+	for i, rec := range o.Objects {
+		m.Objects[i] = ObjectRecord(rec)
+	}
+	if err := m.check(prefix); err != nil {
+		return Info{}, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	t, _, err := ParsePrefix(prefix)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Prefix: prefix, Time: t, Size: m.Size(), Objects: len(m.Objects), Host: m.Host, Task: m.Task}, nil
+}
+
+// outline is what ReadInfo needs of a manifest.
+type outline struct {
+	Version int             `json:"version"`
+	Host    string          `json:"host"`
+	Task    string          `json:"task"`
+	Prefix  string          `json:"prefix"`
+	Objects []objectOutline `json:"objects"`
+}
+
+type objectOutline ObjectRecord
+
+// UnmarshalJSON refuses at once what is no object, instead of after the last of many.
+func (o *objectOutline) UnmarshalJSON(data []byte) error {
+	var fields struct {
+		Path   string `json:"path"`
+		Size   int64  `json:"size"`
+		SHA256 string `json:"sha256"`
+	}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	o.Path, o.Size, o.SHA256 = fields.Path, fields.Size, fields.SHA256
+	return (*ObjectRecord)(o).check()
+}
+
+func readJSON(r io.Reader, prefix string, to any) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	if err == nil && len(data) > maxManifest {
+		err = fmt.Errorf("it is larger than %d bytes", maxManifest)
+	}
+	if err == nil {
+		err = json.Unmarshal(data, to)
+	}
+	if err != nil {
+		return fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	return nil
 }
 
 func (m *Manifest) check(prefix string) error {

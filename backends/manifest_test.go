@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -162,10 +163,48 @@ func TestReadManifestRefuses(t *testing.T) {
 		if _, err := backends.ReadManifest(bytes.NewReader(data), copy1); err == nil {
 			t.Errorf("manifest %s: got no error", what)
 		}
+		if _, err := backends.ReadInfo(bytes.NewReader(data), copy1); err == nil {
+			t.Errorf("info of a manifest %s: got no error", what)
+		}
 	}
 	for _, text := range []string{"", "{", "null", "[]", `"x"`, `{"version": 1} x`, "\x00", `{"version": "1"}`} {
 		if _, err := backends.ReadManifest(strings.NewReader(text), copy1); err == nil {
 			t.Errorf("manifest %q: got no error", text)
+		}
+		if _, err := backends.ReadInfo(strings.NewReader(text), copy1); err == nil {
+			t.Errorf("info of manifest %q: got no error", text)
+		}
+	}
+}
+
+func TestReadInfo(t *testing.T) {
+	data, _, err := full().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2022, 5, 1, 6, 59, 17, 0, time.UTC)
+	want := backends.Info{Prefix: copy1, Time: at, Size: 5, Objects: 1, Host: "web1", Task: "backup"}
+	if got, err := backends.ReadInfo(bytes.NewReader(data), copy1); got != want || err != nil {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// TestReadInfoTakesLittleMemory: a planted manifest, small enough to be read, does
+// not take all of the memory of every run on that root.
+func TestReadInfoTakesLittleMemory(t *testing.T) {
+	many := strings.Repeat("{},", 1<<20) + "{}"
+	head := `{"version":1,"host":"h","task":"t","prefix":"` + copy1 + `","objects":[`
+	for what, text := range map[string]string{
+		"objects":  head + many + `]}`,
+		"stages":   head + `{"path":"a","sha256":"` + sum("") + `","stages":[` + many + `]}]}`,
+		"warnings": head + `],"warnings":[` + strings.ReplaceAll(many, "{}", `""`) + `]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		backends.ReadInfo(strings.NewReader(text), copy1) //nolint:errcheck // refused or not
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) / uint64(len(text)); got > 10 {
+			t.Errorf("many %s: %d times the length of the manifest was allocated", what, got)
 		}
 	}
 }
@@ -191,6 +230,10 @@ func FuzzReadManifest(f *testing.F) {
 		m, err := backends.ReadManifest(bytes.NewReader(data), copy1)
 		if err != nil {
 			return
+		}
+		info, err := backends.ReadInfo(bytes.NewReader(data), copy1)
+		if err != nil || info.Size != m.Size() || info.Objects != len(m.Objects) || info.Host != m.Host || info.Task != m.Task {
+			t.Errorf("got info %+v, %v of %+v", info, err, m)
 		}
 		for _, o := range m.Objects {
 			if err := plan.CheckPath(o.Path); err != nil {

@@ -103,7 +103,7 @@ func checkClass(s *plan.S3, param, class string) error {
 		return nil
 	}
 	err := fmt.Errorf("got %q, want a storage class of AWS: %s", clip(class), strings.Join(classes[:7], ", "))
-	if n := nearest(class, classes); n != "" {
+	if n := Nearest(class, classes); n != "" {
 		err = fmt.Errorf("got %q, which is no storage class of AWS (did you mean %s?)", clip(class), n)
 	}
 	return &argError{-1, param, param, err}
@@ -177,7 +177,7 @@ func toWord(dst *string, v starlark.Value, choices []string) error {
 		return fmt.Errorf("got %s, which has blanks at its ends or characters that cannot be printed", short(v))
 	}
 	if len(choices) > 0 && !slices.Contains(choices, s) {
-		if n := nearest(s, choices); n != "" {
+		if n := Nearest(s, choices); n != "" {
 			return fmt.Errorf("got %s (did you mean %q?)", short(v), n)
 		}
 		return fmt.Errorf(`got %s, want "%s"`, short(v), strings.Join(choices, `", "`))

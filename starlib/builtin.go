@@ -219,7 +219,7 @@ func (c *call) unknownKeyword(name string) error {
 			names = append(names, p.Name)
 		}
 	}
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		return fmt.Errorf("no keyword %s (did you mean %s?)", name, n)
 	}
 	if len(names) == 0 {

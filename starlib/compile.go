@@ -73,7 +73,7 @@ func (l *loader) checkLoad(m *module, edge loadEdge) {
 		}
 		e := l.at(m, from.NamePos, fmt.Sprintf("%s has no name %q", target.label, from.Name))
 		names := slices.DeleteFunc(slices.Sorted(maps.Keys(target.names)), func(n string) bool { return n[0] == '_' })
-		if n := nearest(from.Name, names); n != "" {
+		if n := Nearest(from.Name, names); n != "" {
 			e.Hint = fmt.Sprintf("did you mean %q?", n)
 		} else if len(names) > 0 {
 			e.Hint = "it has " + joinWords(names)
@@ -101,10 +101,10 @@ func (l *loader) undefinedHint(m *module, name string, line int) string {
 		return fmt.Sprintf("it comes from a standard module: load(%q, %q)", at, name)
 	}
 	candidates := slices.Concat(slices.Sorted(maps.Keys(l.predeclared)), m.definedNames(), slices.Sorted(maps.Keys(starlark.Universe)))
-	if n := nearest(name, candidates); n != "" && n != name {
+	if n := Nearest(name, candidates); n != "" && n != name {
 		return fmt.Sprintf("did you mean %s?", n)
 	}
-	if n := nearest(name, slices.Sorted(maps.Keys(l.standardNames()))); n != "" {
+	if n := Nearest(name, slices.Sorted(maps.Keys(l.standardNames()))); n != "" {
 		return fmt.Sprintf("did you mean %s? load(%q, %q)", n, l.standardNames()[n], n)
 	}
 	return ""

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/shell"
 )
 
 func execBuiltin() *builtin {
@@ -48,7 +49,7 @@ func execParams() []Param {
 		{Name: "clean_env", Type: "bool", Default: "False", KeywordOnly: true, Doc: "env is the whole environment"},
 		{Name: "ec", Type: "string or int", Default: `"0"`, KeywordOnly: true, Doc: `the good exit codes: "0", "==3", "<2", "<=2", ">1", ">=0" or "0-1". A process killed by a signal is never good`},
 		{Name: "cwd", Type: "string", Default: "None", KeywordOnly: true, Doc: "working directory, an absolute path; None is palhm's own"},
-		{Name: "user", Type: "string or int", Default: "None", KeywordOnly: true, Doc: "user to run as, by name or number; None is palhm's own"},
+		{Name: "user", Type: "string or int", Default: "None", KeywordOnly: true, Doc: "user to run as, by name or number, which only root can; None is palhm's own"},
 		{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: `such as "90s", "2h", "1h30m" or "7d"; None is no limit`},
 		{Name: "stdin", Type: "string, secret or file", Default: "None", KeywordOnly: true, Doc: `what the command reads: a string or secret is content, file("/p") a path. Only the first stage of a pipeline may have it; None is /dev/null`},
 		{Name: "sigpipe", Type: "bool", Default: "False", KeywordOnly: true, Doc: "being killed by SIGPIPE is good, as for yes before head"},
@@ -340,20 +341,4 @@ func (x *execValue) AttrNames() []string { return []string{"argv", "inverse"} }
 
 // commandLine prints an exec as one would type it into a shell. Values of
 // variables are left out.
-func commandLine(e *plan.Exec) string {
-	words := make([]string, len(e.Argv))
-	for i, a := range e.Argv {
-		words[i] = shellQuote(a)
-	}
-	return strings.Join(words, " ")
-}
-
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:,@%+", r)
-	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func commandLine(e *plan.Exec) string { return shell.Quote(e.Argv) }

@@ -4,7 +4,6 @@ package starlib
 var (
 	LoadWithin     = load
 	ParseOSRelease = parseOSRelease
-	Nearest        = nearest
 )
 
 // ParseSize reads what a site gives as a size.

@@ -60,7 +60,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if looping.MatchString(text) {
-			t.Skip("may take long or read the host, which is allowed")
+			return // may take long or read the host, which is allowed
 		}
 		_, err := loadText(t, text)
 		if err == nil {

@@ -119,6 +119,8 @@ func evalHint(msg string) string {
 		return "what a module defines cannot be changed by others; make a new one with +"
 	case strings.Contains(msg, "not implemented") && strings.Contains(msg, "exec"):
 		return "commands are joined with |; palhm has no redirection, an object's path says where the output goes"
+	case strings.HasPrefix(msg, "unknown binary op: ") && strings.Contains(msg, "NoneType"):
+		return `env(name) and which(name) are None where there is nothing; env("NAME", "default") is not`
 	case strings.Contains(msg, "called recursively"):
 		return "a function cannot call itself; write a loop"
 	}

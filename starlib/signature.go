@@ -35,7 +35,7 @@ func (l *loader) blameCaller(stack starlark.CallStack, msg string) (starlark.Cal
 			name, _, _ := strings.Cut(exprText(p), " = ")
 			names = append(names, name)
 		}
-		if n := nearest(strings.Trim(quoted, `"`), names); n != "" {
+		if n := Nearest(strings.Trim(quoted, `"`), names); n != "" {
 			hint = fmt.Sprintf("did you mean %s? %s", n, hint)
 		}
 	}

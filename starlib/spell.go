@@ -2,10 +2,10 @@ package starlib
 
 import "strings"
 
-// nearest returns the candidate that x is most likely a misspelling of, or "".
+// Nearest returns the candidate that x is most likely a misspelling of, or "".
 // Case, "_" and "-" do not count, so that nbWorkers finds nb_workers. Of equally
 // near candidates the first wins.
-func nearest(x string, candidates []string) string {
+func Nearest(x string, candidates []string) string {
 	x = fold(x)
 	best, bestDistance := "", len(x)/3+1
 	for _, c := range candidates {

@@ -117,14 +117,12 @@ func lookManifest(d *dir, info backends.Info) (backends.Info, bool) {
 		return info, true
 	}
 	defer f.Close()
-	m, err := backends.ReadManifest(f, info.Prefix)
+	read, err := backends.ReadInfo(f, info.Prefix)
 	if err != nil {
 		info.Damage = err
 		return info, true
 	}
-	info.Size, info.Objects = m.Size(), len(m.Objects)
-	info.Host, info.Task = m.Host, m.Task
-	return info, true
+	return read, true
 }
 
 // Open returns the bytes of an object.

@@ -44,7 +44,7 @@ all, and rotated, or steps that are run one after the other.`,
 func (a *app) addGlobalFlags(fs *pflag.FlagSet) {
 	f := &a.flags
 	fs.SortFlags = false
-	fs.StringVarP(&f.site, "file", "f", "", "the `SITE` to use")
+	fs.StringVarP(&f.site, "file", "f", "", "the `SITE` to use (default: $PALHM_SITE, else /etc/palhm/site.star)")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only, and nothing at all when all is well")
 	fs.CountVarP(&f.verbose, "verbose", "v", "print more; may be repeated")
 	fs.VarP(&workers{f}, "jobs", "j", "make `N` objects at a time; 0 = as many as CPUs, negative = no limit")

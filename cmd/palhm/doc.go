@@ -27,7 +27,7 @@
 //	      --version  print the version
 //
 //	global options, before or after the command:
-//	  -f, --file SITE        the SITE to use
+//	  -f, --file SITE        the SITE to use (default: $PALHM_SITE, else /etc/palhm/site.star)
 //	  -q, --quiet            print errors only, and nothing at all when all is well
 //	  -v, --verbose          print more; may be repeated
 //	  -j, --jobs N           make N objects at a time; 0 = as many as CPUs, negative = no limit
@@ -190,8 +190,8 @@
 //	were safe).
 //
 //	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
-//	copy is removed. A second one no longer waits for the processes. SIGUSR1 prints
-//	the progress.
+//	copy is removed. A second one no longer waits for the processes, and a third ends
+//	palhm at once, for the next run to clean up. SIGUSR1 prints the progress.
 //
 //	examples:
 //	  palhm run

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines in testdata/script, one script a subject.
 func TestScripts(t *testing.T) {
+	heedSignals()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
@@ -41,6 +43,16 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 	})
+}
+
+// heedSignals gives what is started here the default action of signals that were
+// ignored when the tests began, as below nohup(1) or in the background of a script.
+func heedSignals() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // exits runs a program that must end with an exit code: exits CODE PROGRAM ARG...

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/shell"
 )
 
 // printPlan prints tasks for a person.
@@ -90,7 +91,7 @@ func (p *planPrinter) object(o *plan.Object) {
 func pipelineText(stages plan.Pipeline) string {
 	texts := make([]string, len(stages))
 	for i, x := range stages {
-		texts[i] = shellQuote(x.Argv)
+		texts[i] = shell.Quote(x.Argv)
 	}
 	return strings.Join(texts, " | ")
 }

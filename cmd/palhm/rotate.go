@@ -62,7 +62,7 @@ func (a *app) rotate(ctx context.Context, args []string, o rotateOptions) error 
 		if err != nil {
 			return err
 		}
-		return printVerdicts(a.stdout, result)
+		return printVerdicts(a.stdout, task.Backup.Backends[0], result)
 	}
 	var gone []report.Removed
 	var problems []string
@@ -118,9 +118,9 @@ func backupTask(site *plan.Site, name string) (*plan.Task, error) {
 }
 
 // printVerdicts prints what would become of each copy.
-func printVerdicts(w io.Writer, result rotate.Result) error {
+func printVerdicts(w io.Writer, b plan.Backend, result rotate.Result) error {
 	if len(result.Decisions) == 0 {
-		_, err := fmt.Fprintln(w, "there are no copies")
+		_, err := fmt.Fprintln(w, strings.TrimSpace("there are no copies in "+b.Kind+" "+visible(b.Root())))
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)

@@ -11,15 +11,20 @@ import (
 // palhm to stop, and a channel that is closed by the second such signal. onUser is
 // called for each SIGUSR1. The caller calls stop once.
 //
+// A third signal has its default action: it ends what can no longer end by itself,
+// such as a palhm whose output nobody reads. The next run on the root cleans up.
+//
 // SIGHUP and SIGINT that were ignored when palhm started, as nohup(1) does, stay
 // ignored.
 func watchSignals(parent context.Context, onUser func()) (ctx context.Context, hurry <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGUSR1)
+	var caught []os.Signal
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
+			caught = append(caught, s)
 		}
 	}
 	hurryUp, done := make(chan struct{}), make(chan struct{})
@@ -35,6 +40,7 @@ func watchSignals(parent context.Context, onUser func()) (ctx context.Context, h
 			cancel(signalError{s.(syscall.Signal)})
 			if stopping == 2 {
 				close(hurryUp)
+				signal.Reset(caught...)
 			}
 		}
 	}()

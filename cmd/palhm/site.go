@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/shell"
 	"palhm/starlib"
 )
 
@@ -33,7 +34,7 @@ func looksLikeSite(arg string) bool {
 func (a *app) siteAndTask(args []string, taskFlag string) (site, task string, err error) {
 	switch {
 	case len(args) == 2 && !looksLikeSite(args[0]) && looksLikeSite(args[1]):
-		return "", "", usagef("the site comes before the task: %s", shellQuote([]string{args[1], args[0]}))
+		return "", "", usagef("the site comes before the task: %s", shell.Quote([]string{args[1], args[0]}))
 	case len(args) == 2 && !looksLikeSite(args[0]):
 		return "", "", usagef("got %q, want a site: a path with a / in it, or a name that ends in .star", args[0])
 	case len(args) == 2 && looksLikeSite(args[1]):

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,14 +123,6 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-func TestShellQuote(t *testing.T) {
-	got := shellQuote([]string{"sh", "-c", "echo 'a' | b", "", "a=b", "\x1b[1m", "é"})
-	want := `sh -c 'echo '\''a'\'' | b' '' a=b $'\x1b[1m' 'é'`
-	if got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 func TestUnits(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 B", 999: "999 B", 1000: "0.98 KiB", 1024: "1.00 KiB", 10 << 20: "10.0 MiB",
@@ -160,18 +151,6 @@ func TestDidYouMean(t *testing.T) {
 		if (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", in, got, want)
 		}
-	}
-}
-
-// What is shown as a command line can be pasted into a shell.
-func TestShellQuoteIsReadBack(t *testing.T) {
-	argv := []string{"printf", `%s\n`, "", "a b", "it's", `"$HOME"`, "`x`", `\`, "*", "~", "#", "a;b|c&d", "é", "-n", "!"}
-	got, err := exec.Command("sh", "-c", shellQuote(argv)).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := strings.Join(argv[2:], "\n") + "\n"; string(got) != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

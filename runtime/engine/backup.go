@@ -83,9 +83,9 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) 
 	}
 	r.warn(c, t)
 	if err != nil {
-		return report.Copy{}, r.abort(ctx, c, err)
+		return report.Copy{}, r.abort(ctx, c, t, err)
 	}
-	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.start)}
+	done := report.Copy{Task: t.Name, Root: t.Backup.Backends[0].Root(), Prefix: c.prefix, Objects: len(records), Duration: r.now().Sub(c.begun)}
 	for _, rec := range records {
 		done.Bytes += rec.Size
 	}
@@ -94,7 +94,7 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) 
 }
 
 // abort removes a partial copy and returns err with a word on what became of it.
-func (r *run) abort(ctx context.Context, c *openCopy, err error) error {
+func (r *run) abort(ctx context.Context, c *openCopy, t *plan.Task, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	note := "the partial copy was removed; earlier copies are untouched"
@@ -102,7 +102,7 @@ func (r *run) abort(ctx context.Context, c *openCopy, err error) error {
 		note = fmt.Sprintf("the partial copy could not be removed (%v); the next run will try again; earlier copies are untouched", abortErr)
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && t.Backup.Backends[0].Kind != "null" { // which has no copies to speak of
 		e.Note = note
 	}
 	return err
@@ -135,7 +135,8 @@ var process = sync.OnceValue(rand.Text)
 type openCopy struct {
 	backends.Copy
 	prefix string
-	start  time.Time
+	start  time.Time // what prefix says
+	begun  time.Time // the same, not cut to the second
 }
 
 // prefixWait is how long a run waits for a prefix of its own: two runs in one
@@ -158,7 +159,7 @@ func (r *run) begin(ctx context.Context, store backends.Store, t *plan.Task) (*o
 		if start.After(newest.Time) {
 			c, err := store.Begin(ctx, prefix)
 			if err == nil {
-				return &openCopy{c, prefix, start}, nil
+				return &openCopy{c, prefix, start, now}, nil
 			}
 			if !errors.Is(err, backends.ErrPrefixTaken) || !now.Before(deadline) {
 				return nil, err

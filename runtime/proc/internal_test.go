@@ -2,11 +2,26 @@ package proc
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// Who is not root learns why another user is refused.
+func TestExplainUser(t *testing.T) {
+	s := &stage{cmd: &Command{Credential: &syscall.Credential{Uid: 7}}, path: "/bin/true"}
+	for err, want := range map[error]string{
+		unix.EPERM:  "only root can run a process as another user",
+		unix.EACCES: "(as user 7 in the current directory)",
+	} {
+		if got := s.explain(err).Error(); !strings.Contains(got, want) {
+			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+}
 
 // Kernels before 5.2 give no pidfd.
 func TestWaitWithoutPidfd(t *testing.T) {
@@ -55,5 +70,23 @@ func TestSealDescriptorsOneByOne(t *testing.T) {
 	sealOneByOne()
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("got flags %x, %v, want FD_CLOEXEC", flags, err)
+	}
+}
+
+// Of several stages that failed on their own before palhm could stop any, the first to
+// end is to blame.
+func TestCauseIsTheFirstToEnd(t *testing.T) {
+	begin := time.Now()
+	failed := func(after time.Duration, code int, signal syscall.Signal) *stage {
+		return &stage{cmd: &Command{}, ended: true, exit: exit{at: begin.Add(after), code: code, signal: signal}}
+	}
+	killed := failed(0, -1, syscall.SIGTERM)
+	killed.killed = true
+	late, early := failed(3, 5, 0), failed(2, 6, 0)
+	broken := failed(1, -1, syscall.SIGPIPE)
+	for _, stages := range [][]*stage{{late, early}, {early, late}, {broken, late, killed, early}} {
+		if got := (&Pipeline{stages: stages}).cause(); got != early {
+			t.Errorf("got %+v, want the one that ended first", got)
+		}
 	}
 }

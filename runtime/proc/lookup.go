@@ -85,8 +85,14 @@ func search(name, dir string, env []string) (string, error) {
 	if passed != nil {
 		return "", fmt.Errorf("program %q cannot be used from PATH=%s: %w", name, path, passed)
 	}
-	return "", fmt.Errorf("program %q not found in PATH=%s: %w", name, path, fs.ErrNotExist)
+	return "", missing(fmt.Sprintf("program %q not found in PATH=%s", name, path))
 }
+
+// missing is fs.ErrNotExist in better words.
+type missing string
+
+func (m missing) Error() string        { return string(m) }
+func (m missing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // executable reports why path, meant from dir, is no program.
 func executable(dir, path string) error {

@@ -70,6 +70,8 @@ func (s *stage) explain(err error) error {
 		hint = " (the interpreter or loader that it names is missing)"
 	case errors.Is(err, unix.ENOEXEC):
 		hint = " (a script needs a first line such as #!/bin/sh)"
+	case s.cmd.Credential != nil && errors.Is(err, unix.EPERM):
+		hint = fmt.Sprintf(" (as user %d: only root can run a process as another user)", s.cmd.Credential.Uid)
 	case s.cmd.Credential != nil:
 		hint = fmt.Sprintf(" (as user %d in %s)", s.cmd.Credential.Uid, s.dir())
 	}

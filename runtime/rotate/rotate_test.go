@@ -79,6 +79,7 @@ func TestSelect(t *testing.T) {
 		{"newest alone is too large, number still holds", all, "3", "39", prefixes(a), "newest copy"},
 		{"above 2^53, one too many", []backends.Info{huge1, huge2}, "", "9007199254740997", prefixes(huge1), ""},
 		{"above 2^53, exactly", []backends.Info{huge1, huge2}, "", "9007199254740998", prefixes(), ""},
+		{"above 2^53, by the one byte that a float loses", []backends.Info{huge1, mine(day, 1)}, "", "9007199254740992", prefixes(huge1), ""},
 		{"sum above 2^63", []backends.Info{mine(3*day, 1<<62), mine(2*day, 1<<62), mine(day, 1<<62)}, "", "9223372036854775808", prefixes(mine(3*day, 0)), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -157,7 +157,7 @@ func TestGPG(t *testing.T) {
 }
 
 func TestEncryptionNeedsSomebodyToReadIt(t *testing.T) {
-	for _, expr := range []string{`gpg_encrypt()`, `gpg_encrypt(recipient = [])`, `age_encrypt()`, `age_encrypt(recipient = "")`, `openssl_encrypt(password = "")`} {
+	for _, expr := range []string{`gpg_encrypt()`, `gpg_encrypt(recipient = [])`, `age_encrypt()`, `age_encrypt(recipient = "")`, `openssl_encrypt(password = "")`, `openssl_encrypt("hunter2")`} {
 		if _, err := tryLibrary(t, expr); err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%s: got the error %v, want one that says what is wanted", expr, err)
 		}

@@ -6,28 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// shellQuote joins argv as a POSIX shell would read it. Words with characters that
-// do not show are written as $'...', so that what is printed is safe to look at.
-func shellQuote(argv []string) string {
-	words := make([]string, len(argv))
-	for i, w := range argv {
-		words[i] = quoteWord(w)
-	}
-	return strings.Join(words, " ")
-}
-
-func quoteWord(w string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_"
-	switch {
-	case w != "" && strings.Trim(w, plain) == "":
-		return w
-	case visible(w) == w && !strings.Contains(w, "\t"):
-		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-	}
-	w = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(w)
-	return "$'" + visible(strings.ReplaceAll(w, "\t", `\t`)) + "'"
-}
-
 // visible returns one line of text with whatever could move a terminal's cursor,
 // and whatever is not UTF-8, written as an escape such as \x1b.
 func visible(s string) string {
