@@ -98,7 +98,8 @@ type Warner interface {
 type Finisher interface {
 	// Finish does for the copy of that name, and for earlier copies whose finishing
 	// was cut short, what is left to do. It is called after Commit and before old
-	// copies are removed. A failure loses nothing, and the next call goes on.
+	// copies are removed. A failure loses nothing, and the next call goes on. With an
+	// empty prefix only the earlier copies are looked at.
 	Finish(ctx context.Context, prefix string) error
 }
 

@@ -90,8 +90,9 @@ func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, erro
 	return rotate.Select(infos, e.query(t)), nil
 }
 
-// Rotate removes what the limits of a backup task ask for now. It first removes
-// what dead runs left. Problems that left a copy in place are in the second result.
+// Rotate removes what the limits of a backup task ask for now. Before that it removes
+// what dead runs left, and does on copies what their runs could not. Problems that
+// left a copy in place are in the second result.
 func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Removed, problems []string, err error) {
 	fail := func(err error) ([]report.Removed, []string, error) {
 		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
@@ -110,6 +111,11 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 			return fail(context.Cause(ctx))
 		}
 		problems = append(problems, fmt.Sprintf("remove what an earlier run left: %v", err))
+	}
+	if f, ok := store.(backends.Finisher); ok {
+		if err := f.Finish(ctx, ""); err != nil && ctx.Err() == nil {
+			problems = append(problems, err.Error())
+		}
 	}
 	infos, err := store.List(ctx)
 	if err != nil {
