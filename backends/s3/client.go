@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,16 +38,31 @@ func (s *Store) api(ctx context.Context) (*client, error) {
 	if s.client != nil {
 		return s.client, nil
 	}
+	if s.unusable != nil && time.Since(s.unusableAt) < unusableFor {
+		return nil, s.unusable
+	}
+	c, err := s.connect(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.unusable, s.unusableAt = err, time.Now()
+		}
+		return nil, err
+	}
+	s.client = c
+	return c, nil
+}
+
+// unusableFor is how long a bucket that cannot be used is not asked again, so that
+// who tries several things at once does not wait for each of them.
+const unusableFor = 10 * time.Second
+
+func (s *Store) connect(ctx context.Context) (*client, error) {
 	cfg, err := s.config(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := s.newClient(cfg)
-	if err := s.preflight(ctx, c, cfg); err != nil {
-		return nil, err
-	}
-	s.client = c
-	return c, nil
+	return c, s.preflight(ctx, c, cfg)
 }
 
 func (s *Store) config(ctx context.Context) (aws.Config, error) {
@@ -155,6 +171,10 @@ func (s *Store) explain(err error) error {
 		return hint("the credentials are not accepted: " + reason(err))
 	}
 	switch {
+	case strings.Contains(err.Error(), "get credentials: "):
+		_, cause, _ := strings.Cut(err.Error(), "get credentials: ")
+		cause, _, _ = strings.Cut(cause, ", operation error")
+		return hint("there are no credentials: set profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (" + cause + ")")
 	case isDenied(err):
 		return hint("these credentials may not list the bucket: grant them what \"palhm iam-policy\" prints (" + reason(err) + ")")
 	case status(err) == 301:

@@ -96,7 +96,7 @@ func reason(err error) string {
 
 func apiReason(api smithy.APIError, status int) string {
 	text := api.ErrorCode()
-	if msg := strings.TrimRight(api.ErrorMessage(), "."); msg != "" && msg != text {
+	if msg := strings.TrimRight(api.ErrorMessage(), "."); msg != "" && msg != text && msg != "UnknownError" {
 		text += ": " + msg
 	}
 	if text == "" || status == 403 && (text == "Forbidden" || text == "AccessDenied") {

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -218,6 +219,7 @@ func TestBucketsThatCannotBeUsed(t *testing.T) {
 		"may not write":  {q: denied("PutObject"), want: "iam-policy"},
 		"nobody there":   {change: func(o *s3.Options) { o.Endpoint = "http://127.0.0.1:1" }, want: "connection refused"},
 		"no such host":   {change: func(o *s3.Options) { o.Endpoint = "http://s3.invalid" }, want: "s3.invalid"},
+		"no credentials": {change: func(*s3.Options) { _ = os.Unsetenv("AWS_ACCESS_KEY_ID") }, want: "there are no credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := s3test.New(t, c.q)

@@ -438,3 +438,45 @@ func TestVersionedBucketIsNoticed(t *testing.T) {
 		t.Errorf("got warnings %q", w)
 	}
 }
+
+// TestWholeBucketAsRoot: a root of nothing lists, removes and recovers like any other.
+func TestWholeBucketAsRoot(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	o.Root = ""
+	s := open(t, o)
+	s.SetHost("a", "boot", 1<<30)
+	srv.Put("notes.txt", "x")
+	makeCopy(t, s, copy1)
+	abandon(t, srv, s, copy2)
+	next := open(t, o)
+	next.SetHost("a", "boot", 1<<30+1)
+	if err := errors.Join(next.Recover(t.Context()), next.Remove(t.Context(), copy1)); err != nil {
+		t.Error(err)
+	}
+	if keys := srv.Keys(); !slices.Equal(keys, []string{"notes.txt"}) || len(srv.Uploads()) > 0 {
+		t.Errorf("left: %q, %q", keys, srv.Uploads())
+	}
+}
+
+// TestNextCopyKnowsTheSize of a large object, so that it begins with larger parts.
+func TestNextCopyKnowsTheSize(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := options(t, srv)
+	m := manifest(copy1, backends.ObjectRecord{Path: "big", Size: 40 << 30, SHA256: strings.Repeat("0", 64)})
+	data, _, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Put("web1/daily/"+copy1+"/.palhm/manifest.json", string(data))
+	s := open(t, o)
+	wantCopies(t, s, copy1)
+	c := begin(t, s, copy2)
+	srv.ResetCounts()
+	if _, err := backends.Put(t.Context(), c, "big", &zeros{n: 30 << 20}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := srv.Count("UploadPart"); n != 2 { // of 16 MiB, not of 8
+		t.Errorf("got %d parts, want 2", n)
+	}
+}

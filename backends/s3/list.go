@@ -214,9 +214,35 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, o *types.Objec
 		info.Host, info.Task = m.Host, m.Task
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.infos[info.Prefix] = cached{etag, info}
-	s.mu.Unlock()
+	if m != nil {
+		s.learn(m)
+	}
 	return info, nil
+}
+
+// learnFrom is the size from which on it helps to know how long an object was the
+// last time: the parts of a shorter one have hardly grown.
+const learnFrom = 16 << 30
+
+// learn remembers the sizes of large objects.
+func (s *Store) learn(m *backends.Manifest) {
+	for _, o := range m.Objects {
+		if o.Size >= learnFrom {
+			s.sizes[o.Path] = max(s.sizes[o.Path], o.Size)
+		}
+	}
+}
+
+// expected is how long the object at a path may be, or 0.
+func (s *Store) expected(p string, hint int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if hint > 0 {
+		return hint
+	}
+	return s.sizes[p]
 }
 
 // Open returns the bytes of an object of a committed copy. A connection that breaks

@@ -28,7 +28,7 @@ func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })()
-	n, err := c.put(ctx, key, r, sizeHint)
+	n, err := c.put(ctx, key, r, c.store.expected(p, sizeHint))
 	c.settle(p, n, err)
 	if err != nil {
 		return 0, err

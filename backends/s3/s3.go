@@ -66,8 +66,12 @@ type Store struct {
 
 	mu      sync.Mutex
 	client  *client
+	sizes   map[string]int64  // of large objects in earlier copies, by path
 	infos   map[string]cached // what the manifests of copies said, by prefix
 	notices []string          // what the bucket is like, for the warnings of copies
+
+	unusable   error // why the bucket cannot be used
+	unusableAt time.Time
 
 	unconditional bool // the store ignores or refuses conditions
 	versioned     bool // the bucket keeps old versions
@@ -91,7 +95,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, self: sync.OnceValue(thisProcess)}
+	s := &Store{opt: o, quirks: quirksOf(o), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)
