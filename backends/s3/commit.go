@@ -146,7 +146,11 @@ func (c *Copy) Abort(ctx context.Context) error {
 	if c.hasEnded() {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	if ctx.Err() != nil { // what has to be done has to be done after a cancel too
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+	}
 	c.stop()
 	c.beats.Wait()
 	if err := c.remove(ctx); err != nil {

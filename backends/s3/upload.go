@@ -303,7 +303,7 @@ func (st *stat) is(size int64, crc *string) bool {
 }
 
 // cleanupTime bounds what is done after a failure.
-const cleanupTime = 5 * time.Minute
+const cleanupTime = time.Minute
 
 // discard removes what a failed upload has left: its parts, the object that may have
 // been made after all, and another upload of the key.

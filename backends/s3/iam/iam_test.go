@@ -29,14 +29,25 @@ const (
 // store is the one of site, behind an authority.
 func store(t *testing.T, a *authority, site *plan.S3) *s3.Store {
 	t.Helper()
+	setKeys(t)
+	return newStore(t, a.URL, site)
+}
+
+// setKeys sets keys for the SDK's default chain, so that it finds no real ones.
+func setKeys(t *testing.T) {
+	t.Helper()
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "palhmtest", "AWS_SECRET_ACCESS_KEY": "palhmsecret", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "", "AWS_REGION": "us-east-1",
 	} {
 		t.Setenv(name, value)
 	}
+}
+
+func newStore(t *testing.T, url string, site *plan.S3) *s3.Store {
+	t.Helper()
 	s, err := s3.New(s3.Options{
-		Bucket: site.Bucket, Root: site.Root, Endpoint: a.URL, PartSize: part, Tags: site.Tags, RotClass: site.RotClass,
+		Bucket: site.Bucket, Root: site.Root, Endpoint: url, PartSize: part, Tags: site.Tags, RotClass: site.RotClass,
 		LockMode: site.LockMode, LockDays: site.LockDays, LockDir: t.TempDir(), StateDir: t.TempDir(),
 		Backoff: time.Millisecond, Heartbeat: time.Hour, Stall: 10 * time.Second, Attempts: 3,
 	})
