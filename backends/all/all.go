@@ -52,16 +52,22 @@ func openLocalFS(l *plan.LocalFS) (backends.Store, error) {
 }
 
 func openS3(p *plan.S3, memory *s3.Budget) (backends.Store, error) {
-	s, err := s3.New(s3.Options{
+	o := s3Options(p)
+	o.Memory = memory
+	s, err := s3.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func s3Options(p *plan.S3) s3.Options {
+	return s3.Options{
 		Bucket: p.Bucket, Root: p.Root,
 		Profile: p.Profile, Region: p.Region, Endpoint: p.Endpoint, PathStyle: p.PathStyle, CAFile: p.CAFile,
 		SinkClass: p.SinkClass, RotClass: p.RotClass, SSE: p.SSE, KMSKey: p.KMSKey, Tags: p.Tags,
 		LockMode: p.LockMode, LockDays: p.LockDays,
 		PartSize: p.PartSize, EqualParts: p.EqualParts, MaxParts: p.MaxParts, Concurrency: p.Concurrency,
-		Checksum: p.Checksum, Bandwidth: p.Bandwidth, Memory: memory,
-	})
-	if err != nil {
-		return nil, err
+		Checksum: p.Checksum, Bandwidth: p.Bandwidth,
 	}
-	return s, nil
 }
