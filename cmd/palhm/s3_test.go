@@ -24,20 +24,28 @@ func TestS3Scripts(t *testing.T) {
 			env.Values[&servers] = srv
 			for name, value := range map[string]string{
 				"PALHM_SITE": "site.star", "S3_URL": srv.URL, "STATE_DIRECTORY": env.WorkDir + "/state", "XDG_RUNTIME_DIR": env.WorkDir,
-				"AWS_ACCESS_KEY_ID": "palhmtest", "AWS_SECRET_ACCESS_KEY": "palhmsecret", "AWS_EC2_METADATA_DISABLED": "true",
-				"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_REGION": "us-east-1",
 			} {
+				env.Setenv(name, value)
+			}
+			for name, value := range s3Environ {
 				env.Setenv(name, value)
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"keys":    servers.keys,
-			"uploads": servers.uploads,
-			"refuse":  servers.refuse,
+			"exits":     exits,
+			"signalled": signalled,
+			"keys":      servers.keys,
+			"uploads":   servers.uploads,
+			"refuse":    servers.refuse,
 		},
 	})
+}
+
+// s3Environ has the credentials, so that nobody's real ones are found.
+var s3Environ = map[string]string{
+	"AWS_ACCESS_KEY_ID": "palhmtest", "AWS_SECRET_ACCESS_KEY": "palhmsecret", "AWS_EC2_METADATA_DISABLED": "true",
+	"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_REGION": "us-east-1",
 }
 
 // servers finds the store of a script. Its address is the key.
