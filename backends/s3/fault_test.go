@@ -73,12 +73,13 @@ func TestFaultsAreSurvived(t *testing.T) {
 		"reset": s3test.Reset, "lost answer": s3test.LoseAnswer, "half answer": s3test.HalfAnswer, "500": s3test.InternalError,
 		"503": s3test.Unavailable, "SlowDown": s3test.SlowDown, "stall": s3test.Stall,
 		"error in 200": s3test.ErrorIn200, "done, error in 200": s3test.DoneErrorIn200, "409": s3test.Conflict,
+		"yes, and nothing done": s3test.FalseYes,
 	} {
 		for _, op := range operations {
 			if fault == s3test.Conflict && op != "PutObject" && op != "CompleteMultipartUpload" {
 				continue // only writes have conditions
 			}
-			if in200 := fault == s3test.ErrorIn200 || fault == s3test.DoneErrorIn200; in200 && op != "CompleteMultipartUpload" {
+			if in200 := fault == s3test.ErrorIn200 || fault == s3test.DoneErrorIn200 || fault == s3test.FalseYes; in200 && op != "CompleteMultipartUpload" {
 				continue
 			}
 			t.Run(op+" "+name, func(t *testing.T) {

@@ -122,6 +122,26 @@ func TestSlowRunNotices(t *testing.T) {
 	wantCopies(t, a)
 }
 
+// TestTakenDuringCommit: a copy that is lost while it is being committed is not made.
+func TestTakenDuringCommit(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	s := open(t, small(t, srv))
+	c := begin(t, s, copy1)
+	m := manifest(copy1, put(t, c, "a", "x"))
+	srv.Set(func(q *s3test.Quirks) {
+		q.Fault = func(_, key string) s3test.Fault {
+			if strings.HasSuffix(key, "SHA256SUMS") {
+				srv.Put("web1/daily/"+copy1+"/.palhm/open.json", `{"run": "somebody else's"}`)
+			}
+			return s3test.None
+		}
+	})
+	if err := backends.Commit(t.Context(), c, m); err == nil || !strings.Contains(err.Error(), "another host") {
+		t.Errorf("commit: got %v", err)
+	}
+	wantCopies(t, s)
+}
+
 // TestHeartbeat: a run that gives signs of life is alive after any time, and one that
 // was taken for dead stops in the middle of an object.
 func TestHeartbeat(t *testing.T) {
@@ -175,14 +195,15 @@ func TestTwoHosts(t *testing.T) {
 // TestCutRemoval: a removal that was cut at any request leaves no copy and nothing
 // that is taken for one, and the next run ends it.
 func TestCutRemoval(t *testing.T) {
+	const pythons = 1001 // more than one request can delete
 	for cut := 1; ; cut++ {
-		srv := s3test.New(t, s3test.Quirks{Page: 2})
+		srv := s3test.New(t, s3test.Quirks{})
 		o := small(t, srv)
 		o.Attempts = 1
 		s := open(t, o)
 		prefix, python := copy1, "web1/daily/"+copy2
 		makeCopy(t, s, prefix)
-		for i := range 5 {
+		for i := range pythons {
 			srv.Put(fmt.Sprintf("%s/o%d", python, i), "x")
 		}
 		left := cut
@@ -205,7 +226,7 @@ func TestCutRemoval(t *testing.T) {
 			t.Error(e)
 		}
 		for _, i := range infos {
-			if i.Damage != nil || i.Prefix == copy2 && i.Objects != 5 || i.Prefix == copy1 && i.Objects != 1 {
+			if i.Damage != nil || i.Prefix == copy2 && i.Objects != pythons || i.Prefix == copy1 && i.Objects != 1 {
 				t.Errorf("cut at request %d: listed %+v", cut, i)
 			}
 		}
@@ -226,8 +247,20 @@ func TestRemoveHundredThousand(t *testing.T) {
 		srv.Put(fmt.Sprintf("web1/daily/%s/d%03d/object-%06d", copy1, i%1000, i), "")
 	}
 	srv.ResetCounts()
+	first := ""
+	srv.Set(func(q *s3test.Quirks) {
+		q.Fault = func(op, key string) s3test.Fault {
+			if first == "" && strings.HasPrefix(op, "DeleteObject") {
+				first = op + " " + key
+			}
+			return s3test.None
+		}
+	})
 	if err := s.Remove(t.Context(), copy1); err != nil {
 		t.Fatal(err)
+	}
+	if want := "DeleteObject web1/daily/" + copy1 + "/.palhm/manifest.json"; first != want {
+		t.Errorf("the first to go was %q, want %q", first, want)
 	}
 	n := srv.Count("DeleteObjects") + srv.Count("DeleteObject")
 	if n > 110 {

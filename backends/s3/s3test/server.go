@@ -60,6 +60,7 @@ const (
 	Stall                // nothing is done, and nothing is answered
 	ErrorIn200           // nothing is done; the status is 200 and the body an error
 	DoneErrorIn200       // it is done; the status is 200 and the body an error
+	FalseYes             // a completion is answered with a yes, nothing is done
 	Conflict             // 409 ConditionalRequestConflict
 	Skewed               // 403 RequestTimeTooSkewed
 	Moved                // 301, the bucket is in eu-west-1
@@ -297,6 +298,10 @@ func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) boo
 		return refuse(503, "SlowDown")
 	case ErrorIn200:
 		return refuse(200, "InternalError")
+	case FalseYes:
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		return true
 	case Conflict:
 		return refuse(409, "ConditionalRequestConflict")
 	case Skewed:
