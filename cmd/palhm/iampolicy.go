@@ -49,6 +49,9 @@ s3:GetObject on all objects, and an identity of its own.
   RemoveCopies, SeeLocks, ChangeStorageClass
                       for --rotate; changing the class rewrites objects (WriteObjects)
 
+A bucket that by itself encrypts with a KMS key of yours needs UseKey as well: name
+the key in the site (sse, kms_key).
+
 Other stores than AWS seldom know the conditions that forbid overwriting. For a site
 with an endpoint they are left out, and a note says so.`,
 		Example: `palhm iam-policy > write.json
