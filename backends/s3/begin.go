@@ -26,10 +26,17 @@ type Copy struct {
 	beats sync.WaitGroup
 
 	mu       sync.Mutex
-	objects  map[string]int64 // sizes of what is stored, by path; -1 while it is being stored
+	objects  map[string]int64 // sizes of what is stored, by path, or one of those below
+	doubt    bool             // something may be there, or appear yet, that this run could not remove
 	warnings []string
 	ended    bool
 }
+
+// What is known of a path instead of a size.
+const (
+	beingStored = -1
+	notStored   = -2 // the Put has failed
+)
 
 // errEnded is the answer of a copy to whatever comes after its end.
 var errEnded = errors.New("the copy has ended already")
@@ -109,10 +116,10 @@ func (c *Copy) claim(p string) error {
 	if c.ended {
 		return errEnded
 	}
-	if _, taken := c.objects[p]; taken {
+	if size, taken := c.objects[p]; taken && size != notStored {
 		return fmt.Errorf("%s is stored already", c.store.url(c.key(p)))
 	}
-	c.objects[p] = -1
+	c.objects[p] = beingStored
 	return nil
 }
 
@@ -121,10 +128,24 @@ func (c *Copy) settle(p string, size int64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		delete(c.objects, p)
-	} else {
-		c.objects[p] = size
+		size = notStored
 	}
+	c.objects[p] = size
+}
+
+// doubtful says that a request was cut off, which the store may do yet, or that
+// something could not be removed. Then the journal stays, and a copy that is given up
+// stays known as garbage, so that the next run looks again.
+func (c *Copy) doubtful() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doubt = true
+}
+
+func (c *Copy) inDoubt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubt
 }
 
 // end stops the signs of life.

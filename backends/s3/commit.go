@@ -30,9 +30,16 @@ func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 	if err := c.publish(ctx, m); err != nil {
 		return err
 	}
-	c.end()
-	c.store.forgetJournal()
+	c.forget()
 	return nil
+}
+
+// forget ends a copy of which nothing is left to be done.
+func (c *Copy) forget() {
+	c.end()
+	if !c.inDoubt() {
+		c.store.forgetJournal()
+	}
 }
 
 // publish puts the files of the copy's own, the manifest last.
@@ -57,13 +64,18 @@ func (c *Copy) publish(ctx context.Context, m *backends.Manifest) error {
 	if err != nil {
 		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath), err))
 	}
+	// A host may have slept since the last sign of life, for so long that another has
+	// taken the copy and removed what it held.
+	if err := c.lease.renew(ctx); errors.Is(err, errTaken) {
+		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath), err))
+	}
 	return nil
 }
 
 // unpublish takes back a manifest of which nobody knows whether it was stored, so
 // that a commit that has failed is never listed.
 func (s *Store) unpublish(ctx context.Context, key string, cause error) error {
-	if isTaken(cause) || isDenied(cause) {
+	if isDenied(cause) {
 		return nil
 	}
 	if err := s.deleteObject(ctx, key); err != nil {
@@ -107,10 +119,10 @@ func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 // differences returns a key that is not listed, and all those that should not be. An
 // object of another size is an error at once.
 func (c *Copy) differences(ctx context.Context, want map[string]int64) (missing string, extra []string, err error) {
-	left := maps.Clone(want)
+	left := maps.Clone(want) // a key may be listed twice
 	err = c.store.eachObject(ctx, c.key(""), func(o types.Object) error {
 		key, size := *o.Key, *o.Size
-		expected, ok := left[key]
+		expected, ok := want[key]
 		switch {
 		case ok && size != expected:
 			return fmt.Errorf("%s has %d bytes, want %d: it is not what was stored", c.store.url(key), size, expected)
@@ -156,8 +168,7 @@ func (c *Copy) Abort(ctx context.Context) error {
 	if err := c.remove(ctx); err != nil {
 		return fmt.Errorf("abort %s: %w", c.prefix, err)
 	}
-	c.end()
-	c.store.forgetJournal()
+	c.forget()
 	return nil
 }
 
@@ -169,10 +180,13 @@ func (c *Copy) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.inDoubt() {
+		return c.store.empty(ctx, c.prefix)
+	}
 	return c.store.wipe(ctx, c.prefix)
 }
 
-// removeOwn removes what this run has stored and nothing else.
+// removeOwn removes what this run has stored, or may have, and nothing else.
 func (c *Copy) removeOwn(ctx context.Context) error {
 	c.mu.Lock()
 	var keys []string

@@ -37,6 +37,9 @@ func isTaken(err error) bool { return status(err) == 412 || status(err) == 409 }
 
 func isNoUpload(err error) bool { return code(err) == "NoSuchUpload" || status(err) == 404 }
 
+// isAnswer: the store has refused the request, so it will not do it later.
+func isAnswer(err error) bool { return status(err)/100 == 4 }
+
 // isUnknown: the store does not know the request, or a condition on it.
 func isUnknown(err error) bool { return status(err) == 501 || code(err) == "NotImplemented" }
 

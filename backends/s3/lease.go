@@ -74,14 +74,14 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 // check reads open.json and reports errTaken when it is somebody else's. It learns
 // the ETag.
 func (l *lease) check(ctx context.Context) error {
-	state, etag, err := l.store.readOpen(ctx, l.key)
+	state, at, err := l.store.readOpen(ctx, l.key)
 	if err != nil {
 		return err
 	}
 	if state == nil || state.Run != l.state.Run || state.Garbage {
 		return errTaken
 	}
-	l.etag = etag
+	l.etag = at.etag
 	return nil
 }
 
@@ -107,20 +107,20 @@ func (l *lease) beat(ctx context.Context, every time.Duration, lost func(error))
 
 // readOpen reads an open.json; nil = there is none. One that cannot be understood
 // is that of an unknown host.
-func (s *Store) readOpen(ctx context.Context, key string) (*openState, string, error) {
-	data, etag, err := s.getAll(ctx, key, maxOpen)
-	if err != nil || data == nil {
-		return nil, "", err
+func (s *Store) readOpen(ctx context.Context, key string) (*openState, *content, error) {
+	at, err := s.getAll(ctx, key, maxOpen)
+	if err != nil || at == nil {
+		return nil, nil, err
 	}
 	var state openState
-	if json.Unmarshal(data, &state) != nil {
+	if json.Unmarshal(at.data, &state) != nil {
 		state = openState{}
 	}
-	return &state, etag, nil
+	return &state, at, nil
 }
 
 // reserve writes the open.json of a new copy, where there must be none. It also
-// finds out whether the store keeps conditions, by breaking one.
+// finds out whether the store keeps conditions, by breaking both.
 func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	l := &lease{store: s, key: s.key(prefix + "/" + openPath), state: newRun(s.self())}
 	etag, err := s.putObject(ctx, l.key, l.state.encode(), "", condition{absent: true})
@@ -131,20 +131,37 @@ func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	if !s.hasConditions() {
 		return l, nil
 	}
-	l.state.Beat++
-	c, err := s.api(ctx)
-	if err != nil {
-		return nil, err
-	}
-	etag, err = s.putOnce(ctx, c, l.key, l.state.encode(), "", condition{absent: true})
-	switch {
-	case err == nil:
-		s.loseConditions()
-		l.etag = etag
-	case isTaken(err):
-		l.state.Beat--
-	default:
-		return nil, fmt.Errorf("try whether a write can be refused: %w", err)
+	for _, broken := range []condition{{absent: true}, {etag: otherETag}} {
+		if err := l.probe(ctx, broken); err != nil {
+			return nil, fmt.Errorf("try whether a write can be refused: %w", err)
+		}
 	}
 	return l, nil
+}
+
+// otherETag is that of no open.json.
+const otherETag = `"00000000000000000000000000000000"`
+
+// probe writes open.json under a condition that is not met.
+func (l *lease) probe(ctx context.Context, broken condition) error {
+	c, err := l.store.api(ctx)
+	if err != nil {
+		return err
+	}
+	if !l.store.hasConditions() {
+		return nil
+	}
+	next := l.state
+	next.Beat++
+	etag, err := l.store.putOnce(ctx, c, l.key, next.encode(), "", broken)
+	switch {
+	case err == nil:
+		l.store.loseConditions()
+		l.state, l.etag = next, etag
+	case isUnknown(err):
+		l.store.loseConditions()
+	case !isTaken(err):
+		return err
+	}
+	return nil
 }

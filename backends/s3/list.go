@@ -8,10 +8,8 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -78,8 +76,7 @@ func (s *Store) names(ctx context.Context) (names []string, err error) {
 type state struct {
 	open, manifest   *types.Object // nil = not there
 	finish, finished bool
-	any              bool      // something is below .palhm
-	now              time.Time // the store's clock
+	any              bool // something is below .palhm
 }
 
 // committed: the manifest is the last key to be written and the first to go. A copy
@@ -88,12 +85,9 @@ func (st *state) committed() bool { return st.manifest != nil }
 
 // look reads the state of a copy from its keys.
 func (s *Store) look(ctx context.Context, prefix string) (*state, error) {
-	st := &state{now: time.Now()}
+	st := &state{}
 	below := s.key(prefix + "/")
 	err := s.eachPage(ctx, below+stateDir, "", func(page *s3.ListObjectsV2Output) error {
-		if now, ok := awsmiddleware.GetServerTime(page.ResultMetadata); ok {
-			st.now = now
-		}
 		for _, o := range page.Contents {
 			st.any = true
 			switch strings.TrimPrefix(aws.ToString(o.Key), below) {

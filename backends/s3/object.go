@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -126,8 +127,11 @@ func (s *Store) holds(ctx context.Context, key string, data []byte) (etag string
 	if sum := md5.Sum(data); st.etag == `"`+hex.EncodeToString(sum[:])+`"` {
 		return st.etag, true
 	}
-	got, etag, err := s.getAll(ctx, key, int64(len(data)))
-	return etag, err == nil && bytes.Equal(got, data)
+	got, err := s.getAll(ctx, key, int64(len(data)))
+	if err != nil || got == nil {
+		return "", false
+	}
+	return got.etag, bytes.Equal(got.data, data)
 }
 
 // stat is what a store says of an object.
@@ -188,33 +192,48 @@ func (s *Store) headByList(ctx context.Context, key string) (st *stat, err error
 // errStop ends a listing early.
 var errStop = errors.New("stop")
 
+// content is an object with what the same answer said of it.
+type content struct {
+	data []byte
+	etag string
+	age  time.Duration // since it was written, by the store's clock; 0 = not known
+}
+
 // getAll returns an object of at most limit bytes; nil = there is none.
-func (s *Store) getAll(ctx context.Context, key string, limit int64) (data []byte, etag string, err error) {
+func (s *Store) getAll(ctx context.Context, key string, limit int64) (*content, error) {
 	what := "read " + s.url(key)
 	for try := 1; ; try++ {
 		c, err := s.api(ctx)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.bucket, Key: &key})
 		if isNotFound(err) {
-			return nil, "", nil
+			return nil, nil
 		}
 		if err != nil {
-			return nil, "", failed(ctx, what, err)
+			return nil, failed(ctx, what, err)
 		}
-		data, err = io.ReadAll(io.LimitReader(out.Body, limit+1))
+		data, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
 		out.Body.Close()
 		if err == nil && int64(len(data)) > limit {
-			return nil, "", failed(ctx, what, errors.New("it is longer than it can be"))
+			return nil, failed(ctx, what, errors.New("it is longer than it can be"))
 		}
 		if err == nil {
-			return data, aws.ToString(out.ETag), nil
+			return &content{data, aws.ToString(out.ETag), ageOf(out)}, nil
 		}
 		if try >= s.opt.Attempts || s.pause(ctx, try) != nil {
-			return nil, "", failed(ctx, what, err)
+			return nil, failed(ctx, what, err)
 		}
 	}
+}
+
+func ageOf(out *s3.GetObjectOutput) time.Duration {
+	now, ok := awsmiddleware.GetServerTime(out.ResultMetadata)
+	if !ok || out.LastModified == nil {
+		return 0
+	}
+	return now.Sub(*out.LastModified)
 }
 
 func optional(s string) *string {

@@ -54,7 +54,8 @@ func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64)
 	}
 	err = u.run(ctx, (*head)[:n])
 	if err != nil || u.stray {
-		if left := u.discard(ctx); left != nil {
+		if left := u.discard(ctx, err); left != nil {
+			c.doubtful()
 			c.warn(fmt.Sprintf("parts of %s may be left: %v", s.url(key), left))
 		}
 	}
@@ -65,12 +66,16 @@ func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64)
 // whether the object is there after all, so it is removed.
 func (c *Copy) putWhole(ctx context.Context, key string, data []byte) error {
 	_, err := c.store.putObject(ctx, key, data, c.store.opt.SinkClass, condition{absent: true})
-	if err == nil || isTaken(err) { // what is there is not ours
-		return err
+	if err == nil {
+		return nil
+	}
+	if !isAnswer(err) {
+		c.doubtful()
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if left := c.store.deleteObject(clean, key); left != nil {
+		c.doubtful()
 		c.warn(fmt.Sprintf("%s may be left: %v", c.store.url(key), left))
 	}
 	return err

@@ -69,17 +69,21 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state) (alive 
 		return false, nil
 	}
 	key := s.key(name + "/" + openPath)
-	open, etag, err := s.readOpen(ctx, key)
+	open, at, err := s.readOpen(ctx, key)
 	if err != nil || open == nil {
 		return true, err
 	}
-	if !open.isDead(s.self()) && st.now.Sub(aws.ToTime(st.open.LastModified)) < deadAfter {
+	if !open.isDead(s.self()) && at.age < deadAfter {
 		return true, nil
 	}
 	if !open.Garbage {
-		if taken, err := s.takeOver(ctx, key, etag); err != nil || !taken {
+		if taken, err := s.takeOver(ctx, key, at.etag); err != nil || !taken {
 			return true, err
 		}
+	}
+	// The run may have put its manifest while its open.json was still its own.
+	if st, err = s.look(ctx, name); err != nil || st.committed() {
+		return true, err
 	}
 	return false, s.wipe(ctx, name)
 }

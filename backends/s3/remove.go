@@ -91,12 +91,21 @@ func (s *Store) checkRetained(ctx context.Context, prefix string) error {
 // wipes is how often a listing is emptied before it is given up: it may lag behind.
 const wipes = 5
 
-// wipe removes everything below a copy that has an open.json and no manifest: the
-// objects, the open uploads, and open.json last, so that what is left when this is
-// cut is still known as garbage.
+// wipe removes everything below a copy that has an open.json and no manifest, and
+// open.json last, so that what is left when this is cut is still known as garbage.
 func (s *Store) wipe(ctx context.Context, prefix string) error {
+	if err := s.empty(ctx, prefix); err != nil {
+		return err
+	}
+	return s.deleteObject(ctx, s.key(prefix+"/"+openPath))
+}
+
+// empty removes everything below a copy but its open.json: the uploads first, since an
+// upload may become an object until it is aborted.
+func (s *Store) empty(ctx context.Context, prefix string) error {
 	open := s.key(prefix + "/" + openPath)
 	below := s.key(prefix + "/")
+	uploadsErr := s.abortUploads(ctx, below, func(types.MultipartUpload) bool { return true })
 	for try := 1; ; try++ {
 		gone, err := s.deleteBelow(ctx, below, open)
 		if err != nil {
@@ -109,10 +118,7 @@ func (s *Store) wipe(ctx context.Context, prefix string) error {
 			return fmt.Errorf("delete what is in %s: the store lists it again and again", s.url(below))
 		}
 	}
-	if err := s.abortUploads(ctx, below, func(types.MultipartUpload) bool { return true }); err != nil {
-		return err
-	}
-	return s.deleteObject(ctx, open)
+	return uploadsErr
 }
 
 // deleteBelow deletes all that is listed below a key but one, and returns how many.

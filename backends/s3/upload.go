@@ -165,6 +165,9 @@ func (u *upload) create(ctx context.Context) error {
 	out, err := c.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		u.stray = true
+		if !isAnswer(err) {
+			u.copy.doubtful()
+		}
 		return failed(ctx, "begin the upload of "+s.url(u.key), err)
 	}
 	u.stray = attempts(out.ResultMetadata) > 1
@@ -306,23 +309,23 @@ func (st *stat) is(size int64, crc *string) bool {
 const cleanupTime = time.Minute
 
 // discard removes what a failed upload has left: its parts, the object that may have
-// been made after all, and another upload of the key.
-func (u *upload) discard(ctx context.Context) error {
+// been made after all, and another upload of the key. cause is the failure.
+func (u *upload) discard(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	s := u.copy.store
+	var left error
 	if u.id != "" {
-		if err := s.abortUpload(ctx, u.key, u.id); err != nil {
-			return err
-		}
+		left = s.abortUpload(ctx, u.key, u.id)
 	}
-	if u.asked && u.id != "" && u.copy.alive.Err() == nil {
-		if err := s.deleteObject(ctx, u.key); err != nil {
-			return err
+	if u.asked && u.id != "" {
+		if !isAnswer(cause) {
+			u.copy.doubtful()
 		}
+		left = errors.Join(left, s.deleteObject(ctx, u.key))
 	}
 	if !u.stray {
-		return nil
+		return left
 	}
-	return s.abortUploads(ctx, u.key, func(up types.MultipartUpload) bool { return aws.ToString(up.Key) == u.key })
+	return errors.Join(left, s.abortUploads(ctx, u.key, func(up types.MultipartUpload) bool { return aws.ToString(up.Key) == u.key }))
 }

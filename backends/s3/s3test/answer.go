@@ -133,7 +133,7 @@ func etagOf(data []byte) string {
 func (s *Server) unmet(r *http.Request, q Quirks, key string) answer {
 	none, match := r.Header.Get("If-None-Match"), r.Header.Get("If-Match")
 	switch {
-	case none == "" && match == "" || q.IgnoreConditions:
+	case none == "" && (match == "" || q.IgnoreIfMatch) || q.IgnoreConditions:
 		return answer{}
 	case q.RefuseConditions:
 		return fail(501, "NotImplemented")

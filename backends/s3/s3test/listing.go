@@ -52,7 +52,8 @@ func (s *Server) listObjects(q url.Values) answer {
 				name = q.Get("prefix") + first + d
 			}
 		}
-		if name <= after || name == last {
+		again := s.quirks.Overlap && name == after && name != last
+		if name <= after && !again || name == last {
 			continue
 		}
 		if res.KeyCount == page {

@@ -25,6 +25,7 @@ type Quirks struct {
 	EqualParts bool
 
 	IgnoreConditions bool // conditional writes always succeed
+	IgnoreIfMatch    bool // those with If-Match do
 	RefuseConditions bool // they are answered with 501
 	NoChecksums      bool // are ignored and not kept
 	RefuseChecksums  bool // the header is answered with 400
@@ -34,6 +35,7 @@ type Quirks struct {
 	ExactUploads        bool // open uploads are listed to who asks for exactly their key
 	RepeatedComplete    int  // status of a completion that was made already; 0 = 200
 
+	Overlap    bool // a page of keys begins with the last key of the one before
 	StaleLists int  // so many listings do not show the newest object
 	Discard    bool // bytes are counted and checked, not kept
 	Versioned  bool
