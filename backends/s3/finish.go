@@ -141,7 +141,7 @@ func (s *Store) changeClassInParts(ctx context.Context, o types.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := s.journal(*o.Key); err != nil {
+	if err := s.journal(*o.Key, uploadBegun); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	in := &s3.CreateMultipartUploadInput{

@@ -13,8 +13,16 @@ import (
 )
 
 // The journal is a file of this host, one for each root: a line for each key that an
-// upload in parts was begun for. It outlives the process and the boot, and is removed
-// when the copy has ended. Only who holds the lock of the root uses it.
+// upload in parts was begun for, and one more before and after the request that makes
+// the object. It outlives the process and the boot, and is removed when the copy has
+// ended. Only who holds the lock of the root uses it.
+
+// What a line of the journal says of a key after its name.
+const (
+	uploadBegun      = ""
+	uploadCompleting = " completing"
+	uploadEnded      = " ended"
+)
 
 // name is what stands for the root in the names of files.
 func (s *Store) name() string {
@@ -40,8 +48,8 @@ func (s *Store) journalPath() (string, error) {
 	return filepath.Join(dir, "s3-uploads-"+s.name()), nil
 }
 
-// journal adds a key.
-func (s *Store) journal(key string) error {
+// journal adds a line.
+func (s *Store) journal(key, event string) error {
 	path, err := s.journalPath()
 	if err != nil {
 		return err
@@ -55,13 +63,13 @@ func (s *Store) journal(key string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(strconv.Quote(key) + "\n")
+	_, err = f.WriteString(strconv.Quote(key) + event + "\n")
 	return errors.Join(err, f.Close())
 }
 
-// readJournal returns the keys. A line that was cut, by a full disk or a lost power,
-// is left out.
-func (s *Store) readJournal() (keys []string, err error) {
+// readJournal returns the last event of each key. A line that was cut, by a full disk
+// or a lost power, is left out.
+func (s *Store) readJournal() (events map[string]string, err error) {
 	path, err := s.journalPath()
 	if err != nil {
 		return nil, nil // then nothing was written either
@@ -74,15 +82,17 @@ func (s *Store) readJournal() (keys []string, err error) {
 		return nil, fmt.Errorf("read the journal of uploads: %w", err)
 	}
 	defer f.Close()
-	seen := map[string]bool{}
+	events = map[string]string{}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		key, err := strconv.Unquote(lines.Text())
-		if err == nil && !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
+		quoted, err := strconv.QuotedPrefix(lines.Text())
+		if err != nil {
+			continue
+		}
+		if key, err := strconv.Unquote(quoted); err == nil {
+			events[key] = lines.Text()[len(quoted):]
 		}
 	}
-	return keys, nil
+	return events, nil
 }
 
 // forgetJournal is called when no upload can be open. That the file stays costs the

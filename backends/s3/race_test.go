@@ -261,3 +261,53 @@ func TestHalfOfTheConditions(t *testing.T) {
 	}
 	wantCopies(t, a)
 }
+
+// TestKilledInCompletion: a store makes an object after the run that has asked for it
+// was killed, while the next run cleans up, or later still. It is no copy by itself.
+func TestKilledInCompletion(t *testing.T) {
+	for _, soon := range []bool{true, false} {
+		srv := s3test.New(t, s3test.Quirks{})
+		o := small(t, srv)
+		s := open(t, o)
+		s.SetHost("a", "boot", 1<<30) // no process has this id
+		c := begin(t, s, copy1)
+		asked, end := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		srv.Set(func(q *s3test.Quirks) {
+			q.Fault = func(op, _ string) s3test.Fault {
+				switch {
+				case op == "CompleteMultipartUpload":
+					close(asked)
+					<-end
+					return s3test.Reset
+				case op == "HeadObject" && soon:
+					once.Do(func() { srv.Put(objectKey, "whole") })
+				}
+				return s3test.None
+			}
+		})
+		killed, kill := context.WithCancel(t.Context())
+		var dead sync.WaitGroup
+		dead.Go(func() { _, _ = c.Put(killed, "a", stream(2*part, nil), 0) })
+		<-asked
+		s3.Drop(c)
+		next := open(t, o)
+		next.SetHost("a", "boot", 1<<30+1)
+		if err := next.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if soon {
+			wantNothing(t, srv, copy1)
+		} else {
+			srv.Put(objectKey, "whole")
+		}
+		wantCopies(t, next)
+		if err := next.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wantNothing(t, srv, copy1)
+		kill()
+		close(end)
+		dead.Wait()
+	}
+}

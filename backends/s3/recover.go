@@ -29,12 +29,16 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	events, err := s.readJournal()
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	alive := map[string]bool{}     // copies that a run is making
 	committed := map[string]bool{} // copies that palhm has made
 	var problems []error
 	err = s.lookAll(ctx, names, func(name string, st *state) error {
-		left, err := s.recoverCopy(ctx, name, st)
+		left, err := s.recoverCopy(ctx, name, st, events)
 		mu.Lock()
 		defer mu.Unlock()
 		alive[name] = left
@@ -47,7 +51,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	problems = append(problems, s.recoverUploads(ctx, alive, committed), s.recoverJournal(ctx))
+	problems = append(problems, s.recoverUploads(ctx, alive, committed), s.recoverJournal(ctx, events))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -64,7 +68,7 @@ func isDeniedKey(err error) bool {
 
 // recoverCopy removes a copy that is garbage, and reports whether it is left alone
 // because its run may be alive.
-func (s *Store) recoverCopy(ctx context.Context, name string, st *state) (alive bool, err error) {
+func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events map[string]string) (alive bool, err error) {
 	if st.open == nil || st.committed() {
 		return false, nil
 	}
@@ -85,7 +89,45 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state) (alive 
 	if st, err = s.look(ctx, name); err != nil || st.committed() {
 		return true, err
 	}
+	late, err := s.awaitLate(ctx, s.key(name+"/"), events)
+	if err != nil {
+		return false, err
+	}
+	if late {
+		return false, s.empty(ctx, name)
+	}
 	return false, s.wipe(ctx, name)
+}
+
+// lateBackoffs is how long, in first backoffs, a dead run's objects are waited for:
+// 10 seconds.
+const lateBackoffs = 50
+
+// awaitLate waits for the objects below a key that a run asked for when it died: the
+// store may be making them still, and nothing tells. It reports whether one has not
+// come: then open.json has to stay, or the object, once it comes, would stand alone
+// and look like a copy of the Python program.
+func (s *Store) awaitLate(ctx context.Context, below string, events map[string]string) (late bool, err error) {
+	deadline := time.Now().Add(lateBackoffs * s.opt.Backoff)
+	for key, event := range events {
+		for event == uploadCompleting && strings.HasPrefix(key, below) {
+			st, err := s.head(ctx, key)
+			if err != nil {
+				return true, err
+			}
+			if st != nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				late = true
+				break
+			}
+			if err := s.pause(ctx, 1); err != nil {
+				return true, err
+			}
+		}
+	}
+	return late, nil
 }
 
 // takeOver makes open.json say that the copy is garbage, unless somebody has written
@@ -113,13 +155,9 @@ func (s *Store) recoverUploads(ctx context.Context, alive, committed map[string]
 
 // recoverJournal aborts the uploads that this host has begun and not seen the end of:
 // some stores list an upload only to who asks for its key.
-func (s *Store) recoverJournal(ctx context.Context) error {
-	keys, err := s.readJournal()
-	if err != nil {
-		return err
-	}
+func (s *Store) recoverJournal(ctx context.Context, events map[string]string) error {
 	root := s.key("")
-	for _, key := range keys {
+	for key := range events {
 		name, _, _ := strings.Cut(strings.TrimPrefix(key, root), "/")
 		if _, _, err := backends.ParsePrefix(name); err != nil || !strings.HasPrefix(key, root) {
 			continue

@@ -154,7 +154,7 @@ func (u *upload) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.journal(u.key); err != nil {
+	if err := s.journal(u.key, uploadBegun); err != nil {
 		u.copy.warn("an upload that is cut short may stay unnoticed: " + err.Error())
 	}
 	in := &s3.CreateMultipartUploadInput{
@@ -230,6 +230,7 @@ func (u *upload) sendPart(ctx context.Context, number int32, data []byte) (part 
 func (u *upload) complete(ctx context.Context) error {
 	s := u.copy.store
 	what := "complete " + s.url(u.key)
+	_ = s.journal(u.key, uploadCompleting) // a refusal was warned of when it began
 	crc := u.crc()
 	var last error
 	for try := 1; ; try++ {
@@ -247,6 +248,7 @@ func (u *upload) complete(ctx context.Context) error {
 			return headErr
 		case st != nil && st.is(u.src.n, crc):
 			u.id = ""
+			_ = s.journal(u.key, uploadEnded)
 			return nil
 		case st != nil:
 			return fmt.Errorf("%s: the object there has %d bytes or another checksum, want %d bytes", what, st.size, u.src.n)
