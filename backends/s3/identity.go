@@ -3,10 +3,13 @@ package s3
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // identity is that of a process, exact enough to know later whether it still runs.
@@ -64,5 +67,15 @@ func (o *openState) isDead(me identity) bool {
 	if o.Boot == "" || o.Boot != me.Boot || o.Space != me.Space {
 		return false
 	}
-	return o.PID == me.PID && o.Start == me.Start || processStart(o.PID) != o.Start
+	return o.PID == me.PID && o.Start == me.Start || isGone(o.PID, o.Start)
+}
+
+// isGone reports whether there is no process of that number that was started then. Of
+// one that /proc hides from this user (hidepid, ProtectProc) nobody knows when it was.
+func isGone(pid int, start string) bool {
+	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return true
+	}
+	now := processStart(pid)
+	return now != "" && now != start
 }

@@ -20,7 +20,7 @@ import (
 // What a line of the journal says of a key after its name.
 const (
 	uploadBegun      = ""
-	uploadCompleting = " completing"
+	uploadCompleting = " completing %d" // bytes
 	uploadEnded      = " ended"
 )
 

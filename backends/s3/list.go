@@ -193,6 +193,10 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, o *types.Objec
 	if errors.Is(err, fs.ErrNotExist) {
 		return backends.Info{}, nil
 	}
+	if isAnswer(err) && !retryable(err) {
+		info.Damage = err // archived, or encrypted with a key that is gone
+		return info, nil
+	}
 	if err != nil {
 		return info, err
 	}

@@ -164,13 +164,21 @@ func (s *Store) head(ctx context.Context, key string) (*stat, error) {
 		return nil, failed(ctx, "look at "+s.url(key), err)
 	}
 	st := &stat{
-		size: aws.ToInt64(out.ContentLength), etag: aws.ToString(out.ETag), class: string(out.StorageClass),
+		size: aws.ToInt64(out.ContentLength), etag: aws.ToString(out.ETag), class: orStandard(string(out.StorageClass)),
 		locked: aws.ToTime(out.ObjectLockRetainUntilDate), held: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 	}
 	if out.ChecksumType != types.ChecksumTypeComposite {
 		st.crc = out.ChecksumCRC64NVME
 	}
 	return st, nil
+}
+
+// orStandard names the class that a store leaves out of its answer.
+func orStandard(class string) string {
+	if class == "" {
+		return string(types.StorageClassStandard)
+	}
+	return class
 }
 
 // headByList is what the listing says of an object. It is for who may write objects

@@ -1,8 +1,13 @@
 package s3_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -291,6 +296,9 @@ func TestKilledInCompletion(t *testing.T) {
 		dead.Go(func() { _, _ = c.Put(killed, "a", stream(2*part, nil), 0) })
 		<-asked
 		s3.Drop(c)
+		if !soon {
+			enlarge(t, o.StateDir)
+		}
 		next := open(t, o)
 		next.SetHost("a", "boot", 1<<30+1)
 		if err := next.Recover(t.Context()); err != nil {
@@ -309,5 +317,81 @@ func TestKilledInCompletion(t *testing.T) {
 		kill()
 		close(end)
 		dead.Wait()
+	}
+}
+
+// enlarge makes the journal say that a terabyte was uploaded.
+func enlarge(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "s3-uploads-*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("got journals %q, %v", files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.ReplaceAll(data, fmt.Appendf(nil, "%d", 2*part), []byte("1099511627776"))
+	if err := os.WriteFile(files[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestArchivedManifest: a lifecycle rule has moved a copy's manifest to an archive. The
+// copy is listed as damaged, and the others as they are.
+func TestArchivedManifest(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	s := open(t, o)
+	makeCopy(t, s, copy1)
+	makeCopy(t, s, copy2)
+	srv.Set(func(q *s3test.Quirks) { q.Deny = func(op, key string) bool { return op == "GetObject" && key == manifestKey } })
+	infos, err := open(t, o).List(t.Context())
+	if err != nil || len(infos) != 2 || infos[0].Damage == nil || infos[1].Damage != nil {
+		t.Errorf("got %+v, %v, want a damaged copy and a whole one", infos, err)
+	}
+}
+
+// TestRangeIgnored: a store that sends the whole object again is not taken to have sent
+// the rest.
+func TestRangeIgnored(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{IgnoreRange: true})
+	s := open(t, small(t, srv))
+	c := begin(t, s, copy1)
+	content := bytesOf(1 << 20)
+	if err := backends.Commit(t.Context(), c, manifest(copy1, put(t, c, "a", content))); err != nil {
+		t.Fatal(err)
+	}
+	srv.Set(func(q *s3test.Quirks) {
+		left := 1
+		q.Fault = func(op, key string) s3test.Fault {
+			if op == "GetObject" && key == objectKey && left > 0 {
+				left--
+				return s3test.HalfAnswer
+			}
+			return s3test.None
+		}
+	})
+	r, err := s.Open(t.Context(), copy1, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err == nil && string(got) != content {
+		t.Errorf("got %d bytes of %d and no error", len(got), len(content))
+	}
+}
+
+// TestClassThatIsNotNamed: stores leave out the class STANDARD when they are asked for
+// an object, here after the answer to the change was lost.
+func TestClassThatIsNotNamed(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	o.SinkClass, o.RotClass, o.Attempts = "STANDARD_IA", "STANDARD", 1
+	s := open(t, o)
+	makeCopy(t, s, copy1)
+	srv.Set(func(q *s3test.Quirks) { q.Fault = times("CopyObject", 1, s3test.LoseAnswer) })
+	if err := s.Finish(t.Context(), copy1); err != nil {
+		t.Error(err)
 	}
 }

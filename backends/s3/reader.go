@@ -54,6 +54,10 @@ func (r *reader) connect() error {
 	case err != nil:
 		return failed(r.ctx, what, err)
 	}
+	if r.at > 0 && out.ContentRange == nil {
+		out.Body.Close()
+		return fmt.Errorf("%s: the store does not send the rest of an object", what)
+	}
 	r.body, r.etag = out.Body, aws.ToString(out.ETag)
 	return nil
 }

@@ -89,6 +89,9 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 	if st, err = s.look(ctx, name); err != nil || st.committed() {
 		return true, err
 	}
+	if open.Garbage { // since an earlier run
+		return false, s.wipe(ctx, name)
+	}
 	late, err := s.awaitLate(ctx, s.key(name+"/"), events)
 	if err != nil {
 		return false, err
@@ -103,14 +106,19 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 // 10 seconds.
 const lateBackoffs = 50
 
+// lateSize is how long an object must be for the store to be making it after that time.
+const lateSize = 1 << 30
+
 // awaitLate waits for the objects below a key that a run asked for when it died: the
-// store may be making them still, and nothing tells. It reports whether one has not
-// come: then open.json has to stay, or the object, once it comes, would stand alone
+// store may be making them still, and nothing tells. It reports whether a large one has
+// not come: then open.json has to stay, or the object, once it comes, would stand alone
 // and look like a copy of the Python program.
 func (s *Store) awaitLate(ctx context.Context, below string, events map[string]string) (late bool, err error) {
 	deadline := time.Now().Add(lateBackoffs * s.opt.Backoff)
 	for key, event := range events {
-		for event == uploadCompleting && strings.HasPrefix(key, below) {
+		var size int64
+		n, _ := fmt.Sscanf(event, uploadCompleting, &size)
+		for n == 1 && strings.HasPrefix(key, below) {
 			st, err := s.head(ctx, key)
 			if err != nil {
 				return true, err
@@ -119,7 +127,7 @@ func (s *Store) awaitLate(ctx context.Context, below string, events map[string]s
 				break
 			}
 			if time.Now().After(deadline) {
-				late = true
+				late = late || size >= lateSize
 				break
 			}
 			if err := s.pause(ctx, 1); err != nil {

@@ -230,7 +230,7 @@ func (u *upload) sendPart(ctx context.Context, number int32, data []byte) (part 
 func (u *upload) complete(ctx context.Context) error {
 	s := u.copy.store
 	what := "complete " + s.url(u.key)
-	_ = s.journal(u.key, uploadCompleting) // a refusal was warned of when it began
+	_ = s.journal(u.key, fmt.Sprintf(uploadCompleting, u.src.n)) // a refusal was warned of when it began
 	crc := u.crc()
 	var last error
 	for try := 1; ; try++ {

@@ -191,7 +191,8 @@ func (s *Server) getObject(r *http.Request, q Quirks, op, key string) answer {
 	}
 	data, status := o.data, 200
 	var from int
-	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n == 1 && from <= len(data) {
+	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n == 1 && from <= len(data) && !q.IgnoreRange {
+		h["Content-Range"] = fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data))
 		data, status = data[from:], 206
 	}
 	return answer{status: status, header: h, body: data}

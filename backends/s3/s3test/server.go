@@ -35,11 +35,12 @@ type Quirks struct {
 	ExactUploads        bool // open uploads are listed to who asks for exactly their key
 	RepeatedComplete    int  // status of a completion that was made already; 0 = 200
 
-	Overlap    bool // a page of keys begins with the last key of the one before
-	StaleLists int  // so many listings do not show the newest object
-	Discard    bool // bytes are counted and checked, not kept
-	Versioned  bool
-	NoClasses  bool // storage classes are answered with 400
+	IgnoreRange bool // all of an object is sent to who asks for its rest
+	Overlap     bool // a page of keys begins with the last key of the one before
+	StaleLists  int  // so many listings do not show the newest object
+	Discard     bool // bytes are counted and checked, not kept
+	Versioned   bool
+	NoClasses   bool // storage classes are answered with 400
 
 	// Deny answers a request with 403. Fault is asked before a request is looked at.
 	// Both get the name of the operation, such as "PutObject", and the key.
