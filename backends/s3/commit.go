@@ -173,7 +173,10 @@ func (c *Copy) Abort(ctx context.Context) error {
 }
 
 func (c *Copy) remove(ctx context.Context) error {
-	err := c.lease.write(ctx, func(o *openState) { o.Garbage = true })
+	// A store that is gone is given up after this request, however many were to follow.
+	first, cancel := context.WithTimeout(ctx, cleanupTime)
+	defer cancel()
+	err := c.lease.write(first, func(o *openState) { o.Garbage = true })
 	if errors.Is(err, errTaken) { // what is there is removed by whoever has taken it
 		return c.removeOwn(ctx)
 	}

@@ -345,7 +345,9 @@ func TestArchivedManifest(t *testing.T) {
 	s := open(t, o)
 	makeCopy(t, s, copy1)
 	makeCopy(t, s, copy2)
-	srv.Set(func(q *s3test.Quirks) { q.Deny = func(op, key string) bool { return op == "GetObject" && key == manifestKey } })
+	srv.Set(func(q *s3test.Quirks) {
+		q.Deny = func(op, key string) bool { return op == "GetObject" && key == manifestKey }
+	})
 	infos, err := open(t, o).List(t.Context())
 	if err != nil || len(infos) != 2 || infos[0].Damage == nil || infos[1].Damage != nil {
 		t.Errorf("got %+v, %v, want a damaged copy and a whole one", infos, err)
