@@ -93,6 +93,30 @@ type Warner interface {
 	Warnings() []string
 }
 
+// Finisher is the optional ability of a Store to change a copy once it is safe:
+// another storage class, a lock against removal.
+type Finisher interface {
+	// Finish does for the copy of that name, and for earlier copies whose finishing
+	// was cut short, what is left to do. It is called after Commit and before old
+	// copies are removed. A failure loses nothing, and the next call goes on. With an
+	// empty prefix only the earlier copies are looked at.
+	Finish(ctx context.Context, prefix string) error
+}
+
+// RetainedError is what Remove returns for a copy that the store keeps until a day
+// to come. Nothing has failed: the copy is listed until it can be removed.
+type RetainedError struct {
+	Prefix string
+	Until  time.Time // the zero value when no day is set, as with a legal hold
+}
+
+func (e *RetainedError) Error() string {
+	if e.Until.IsZero() {
+		return fmt.Sprintf("copy %s is kept by a legal hold", e.Prefix)
+	}
+	return fmt.Sprintf("copy %s is kept until %s", e.Prefix, e.Until.UTC().Format(time.RFC3339))
+}
+
 // Owner says who holds a lock.
 type Owner struct {
 	PID   int       `json:"pid"`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -38,7 +39,7 @@ The newest copy is never rotated away, so peak use is root_size_limit plus one c
 			b := &backendValue{dir: c.l.cfg.Dir, backend: plan.Backend{Kind: "localfs", Pos: c.caller(), LocalFS: &plan.LocalFS{
 				DirMode: defaultDirMode, FileMode: defaultFileMode, BlockSize: defaultBlockSize,
 			}}}
-			return b, c.unpack(b.set)
+			return b, c.unpack(b.setLocalFS)
 		},
 		broken: brokenBackend,
 	}
@@ -60,7 +61,7 @@ func brokenBackend(c *call) starlark.Value {
 
 // backendValue is a backend as a site sees it.
 type backendValue struct {
-	dir     string // what a relative root is meant from
+	dir     string // what a relative path is meant from
 	backend plan.Backend
 }
 
@@ -75,7 +76,7 @@ func (b *backendValue) Freeze()               {}
 func (b *backendValue) Truth() starlark.Bool  { return true }
 func (b *backendValue) Hash() (uint32, error) { return unhashable(b) }
 
-func (b *backendValue) set(name string, v starlark.Value) error {
+func (b *backendValue) setLocalFS(name string, v starlark.Value) error {
 	fs := b.backend.LocalFS
 	switch name {
 	case "root":
@@ -130,8 +131,11 @@ func toBackend(dst *plan.Backend, v starlark.Value) error {
 	b, ok := v.(*backendValue)
 	if !ok {
 		hint := callHint(v)
-		if _, isString := v.(starlark.String); isString {
+		if s, isString := v.(starlark.String); isString {
 			hint = fmt.Sprintf("; a directory is written localfs(%s)", short(v))
+			if strings.HasPrefix(string(s), "s3:") {
+				hint = `; a bucket is written aws_s3("bucket", "root")`
+			}
 		}
 		return fmt.Errorf("got %s, want a backend%s", describe(v), hint)
 	}

@@ -22,7 +22,7 @@ belong to it too. Objects given to the backup itself form the group "default".
 Declaring is allowed in the site file, or in a module's function that the site file calls.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the name of the task, for palhm run"},
-				{Name: "backend", Type: "backend", Doc: "where the copies live: localfs(...) or null()"},
+				{Name: "backend", Type: "backend", Doc: "where the copies live: localfs(...), aws_s3(...) or null()"},
 				{Name: "groups", Type: "list of groups", Default: "[]", KeywordOnly: true, Doc: "in the order in which they should start where depends leaves a choice"},
 				{Name: "objects", Type: "list of objects", Default: "[]", KeywordOnly: true, Doc: `the group "default"`},
 				{Name: "prefix", Type: "string", Default: `"iso"`, KeywordOnly: true, Doc: `names of copies: "iso" is 2022-05-01T06:59:17+00:00, "compact" is 20220501T065917Z, for file systems that refuse colons`},
@@ -168,11 +168,10 @@ func (c *call) checkObjects(groups []*groupValue, backend plan.Backend, prefix p
 	for _, conflict := range plan.CheckPaths(paths) {
 		c.reportConflict(objects[conflict.Index], objects[conflict.Other])
 	}
-	if root := backend.Root(); root != "" {
-		for _, o := range objects {
-			if n := len(root) + len("/") + prefixLen(prefix) + len("/") + len(o.o.Path); n > plan.MaxKey {
-				c.reportAt(o.o.Pos, fmt.Errorf("path %q is %d bytes long with the backend's root and the prefix, the longest is %d", clip(o.o.Path), n, plan.MaxKey))
-			}
+	base := keyBase(backend, prefix)
+	for _, o := range objects {
+		if n := base + len(o.o.Path); n > plan.MaxKey {
+			c.reportAt(o.o.Pos, fmt.Errorf("path %q is %d bytes long with the backend's root and the prefix, the longest is %d", clip(o.o.Path), n, plan.MaxKey))
 		}
 	}
 	if c.failed {
@@ -193,6 +192,18 @@ func (c *call) reportConflict(o, other *objectValue) {
 		err.err = fmt.Errorf("paths %q and %q cannot be in one copy: one is a directory of the other", o.o.Path, other.o.Path)
 	}
 	c.reportAt(o.o.Pos, err)
+}
+
+// keyBase is the length of ROOT/PREFIX/, which goes before each path.
+func keyBase(b plan.Backend, prefix plan.PrefixFormat) int {
+	if b.Root() == "" {
+		return 0 // nothing is kept
+	}
+	n := prefixLen(prefix) + len("/")
+	if root := b.PathRoot(); root != "" {
+		n += len(root) + len("/")
+	}
+	return n
 }
 
 // prefixLen is the length of a copy's name.

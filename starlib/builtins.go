@@ -13,7 +13,7 @@ func builtins() []*builtin {
 	return []*builtin{
 		execBuiltin(), pipelineBuiltin(), objectBuiltin(), groupBuiltin(),
 		backupBuiltin(), routineBuiltin(),
-		localfsBuiltin(), nullBuiltin(),
+		localfsBuiltin(), awsS3Builtin(), nullBuiltin(),
 		settingsBuiltin(), secretBuiltin(), fileBuiltin(),
 		hostBuiltin(), envBuiltin(), readFileBuiltin(), globBuiltin(), pathExistsBuiltin(), whichBuiltin(),
 		structBuiltin(), jsonBuiltin(), failBuiltin(), printBuiltin(),

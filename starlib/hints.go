@@ -13,7 +13,6 @@ var unsupported = map[string]string{
 	"os":         "facts of the host are in host, environment variables in env(name)",
 	"subprocess": "a command is exec(...), and runs when its task runs",
 	"sys":        "a site sees host, env(), read_file(), glob(), path_exists() and which()",
-	"aws_s3":     "this version has the backends localfs and null",
 	"sigmask":    "not available in this version",
 	"ctx":        "function steps are not available in this version",
 	"format":     `write "db/%s.sql" % name, or "db/{}.sql".format(name)`,

@@ -4,22 +4,37 @@ package all
 
 import (
 	"fmt"
+	"sync"
 
 	"palhm/backends"
 	"palhm/backends/localfs"
 	"palhm/backends/null"
+	"palhm/backends/s3"
 	"palhm/runtime/plan"
 )
 
+// Opener opens stores that share what a process has once: the memory for parts that
+// are being uploaded. The zero value is ready to use, by several goroutines.
+type Opener struct {
+	once   sync.Once
+	memory *s3.Budget
+}
+
+// Open returns the store that a plan names, by itself.
+func Open(b plan.Backend) (backends.Store, error) { return new(Opener).Open(b) }
+
 // Open returns the store that a plan names. It touches nothing yet.
-func Open(b plan.Backend) (backends.Store, error) {
+func (o *Opener) Open(b plan.Backend) (backends.Store, error) {
 	switch {
 	case b.Kind == "null":
 		return null.Store{}, nil
 	case b.Kind == "localfs" && b.LocalFS != nil:
 		return openLocalFS(b.LocalFS)
+	case b.Kind == "aws_s3" && b.S3 != nil:
+		o.once.Do(func() { o.memory = s3.NewBudget(s3.DefaultMemory) })
+		return openS3(b.S3, o.memory)
 	}
-	return nil, fmt.Errorf("got backend %q, want null or localfs", b.Kind)
+	return nil, fmt.Errorf("got backend %q, want null, localfs or aws_s3", b.Kind)
 }
 
 func openLocalFS(l *plan.LocalFS) (backends.Store, error) {
@@ -34,4 +49,25 @@ func openLocalFS(l *plan.LocalFS) (backends.Store, error) {
 		return nil, err // and not a nil *Store in an interface, which is not nil
 	}
 	return s, nil
+}
+
+func openS3(p *plan.S3, memory *s3.Budget) (backends.Store, error) {
+	o := s3Options(p)
+	o.Memory = memory
+	s, err := s3.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func s3Options(p *plan.S3) s3.Options {
+	return s3.Options{
+		Bucket: p.Bucket, Root: p.Root,
+		Profile: p.Profile, Region: p.Region, Endpoint: p.Endpoint, PathStyle: p.PathStyle, CAFile: p.CAFile,
+		SinkClass: p.SinkClass, RotClass: p.RotClass, SSE: p.SSE, KMSKey: p.KMSKey, Tags: p.Tags,
+		LockMode: p.LockMode, LockDays: p.LockDays,
+		PartSize: p.PartSize, EqualParts: p.EqualParts, MaxParts: p.MaxParts, Concurrency: p.Concurrency,
+		Checksum: p.Checksum, Bandwidth: p.Bandwidth,
+	}
 }

@@ -49,19 +49,27 @@ func (a *app) check(ctx context.Context, args []string) error {
 	return nil
 }
 
-// lacking says what the execs of a site need and this host does not have. An exec
-// that is used many times is looked at once.
+// lacking says what the execs and buckets of a site need and this host does not have.
+// An exec that is used many times is looked at once.
 func lacking(site *plan.Site) []string {
 	seen := map[string]bool{}
 	var found []string
-	for _, t := range site.Tasks {
-		for pos, x := range execs(t) {
-			for _, problem := range lacks(x) {
-				if !seen[problem] {
-					seen[problem] = true
-					found = append(found, pos.String()+": "+problem)
-				}
+	add := func(pos plan.Pos, problems []string) {
+		for _, problem := range problems {
+			if !seen[problem] {
+				seen[problem] = true
+				found = append(found, pos.String()+": "+problem)
 			}
+		}
+	}
+	for _, t := range site.Tasks {
+		if t.Backup != nil {
+			for _, b := range t.Backup.Backends {
+				add(b.Pos, bucketDoubts(b))
+			}
+		}
+		for pos, x := range execs(t) {
+			add(pos, lacks(x))
 		}
 	}
 	return found

@@ -12,15 +12,16 @@
 //	all, and rotated, or steps that are run one after the other.
 //
 //	commands:
-//	  check [SITE]          load a site and say what is wrong with it
-//	  completion SHELL      print a completion script for bash, zsh or fish
-//	  config [SITE]         show what a site is made of
-//	  help [TOPIC]          explain a command, the exit codes, or a name of the language
-//	  mod                   show the modules of a site
-//	  plan [SITE] [TASK]    show what would be run
-//	  rotate [SITE] [TASK]  remove the copies that the limits no longer allow
-//	  run [SITE] [TASK]     run a task
-//	  version               print the version
+//	  check [SITE]              load a site and say what is wrong with it
+//	  completion SHELL          print a completion script for bash, zsh or fish
+//	  config [SITE]             show what a site is made of
+//	  help [TOPIC]              explain a command, the exit codes, or a name of the language
+//	  iam-policy [SITE] [TASK]  print the rights that a backup to S3 needs
+//	  mod                       show the modules of a site
+//	  plan [SITE] [TASK]        show what would be run
+//	  rotate [SITE] [TASK]      remove the copies that the limits no longer allow
+//	  run [SITE] [TASK]         run a task
+//	  version                   print the version
 //
 //	options:
 //	      --version  print the version
@@ -79,6 +80,53 @@
 //	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), "language"
 //	(all that a site can use), or a name of the language ("exec", "mysqldump",
 //	"@palhm//core.star").
+//
+// # palhm iam-policy
+//
+//	palhm iam-policy: print the rights that a backup to S3 needs
+//
+//	usage: palhm iam-policy [SITE] [TASK]
+//
+//	Prints, as a policy of AWS IAM in JSON, the least rights with which the backup TASK
+//	can make copies in its bucket; without TASK those of all backups of the site. Attach
+//	it to the user or role that the host uses. Nothing is sent to AWS.
+//
+//	Whoever has these rights alone can add copies, and can neither remove, overwrite nor
+//	read back what is stored: somebody who has taken the host over cannot take its
+//	backups away. What a failed run leaves behind is then removed by a host that may, and
+//	is never listed as a copy; rotation is refused, which is exit code 4.
+//
+//	With --rotate the policy also allows what removing old copies and changing the storage
+//	class take. Use it for the host whose limits are to be kept, or better for another
+//	one, which needs "palhm rotate" only. Reading copies back for a restore takes
+//	s3:GetObject on all objects, and an identity of its own.
+//
+//	  ListCopies          list what is below the root
+//	  ListUploads         find open uploads of dead runs
+//	  ReadStateOfCopies   read manifests and who makes a copy: what is in .palhm of a copy
+//	  WriteNewObjects     store an object where there is none
+//	  SendParts           send the parts of an object, which is made by the right above
+//	  RenewOpenCopies     tell other hosts that a copy is still being made
+//	  EndUploads          abort an upload, and see that it is gone
+//	  TagObjects, LockObjects, UseKey
+//	                      for tags, object_lock_mode and kms_key, when the site sets them
+//	  RemoveCopies, SeeLocks, ChangeStorageClass
+//	                      for --rotate; changing the class rewrites objects (WriteObjects)
+//
+//	A bucket that by itself encrypts with a KMS key of yours needs UseKey as well: name
+//	the key in the site (sse, kms_key).
+//
+//	Other stores than AWS seldom know the conditions that forbid overwriting. For a site
+//	with an endpoint they are left out, and a note says so.
+//
+//	examples:
+//	  palhm iam-policy > write.json
+//	  palhm iam-policy --rotate ./site.star backup
+//	  aws iam put-role-policy --role-name backup --policy-name palhm --policy-document file://write.json
+//
+//	options:
+//	      --rotate     allow to remove old copies and to change their storage class, too
+//	  -t, --task TASK  the TASK whose backup it is
 //
 // # palhm mod
 //
@@ -175,7 +223,8 @@
 //	         Nothing was run
 //	  3      the site cannot be loaded. Nothing was run
 //	  4      the main work is safe, and something after it failed: an old copy could
-//	         not be removed, or the newest copy alone is above the size limit
+//	         not be removed, the storage class of a copy not be changed, or the newest
+//	         copy alone is above the size limit
 //	  5      another run holds the lock of the root; see "palhm help run", --wait
 //	  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
 //	         finished was removed; a copy that had been committed is safe

@@ -171,7 +171,11 @@ func lookIn(path, program string) (string, error) {
 
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "PALHM_SITE", "GOCOVERDIR", "JOURNAL_STREAM"} {
+	names := []string{"PATH", "HOME", "WORK", "TMPDIR", "PALHM_SITE", "GOCOVERDIR", "JOURNAL_STREAM"}
+	for name := range s3Environ {
+		names = append(names, name)
+	}
+	for _, name := range append(names, "S3_URL", "STATE_DIRECTORY", "XDG_RUNTIME_DIR") {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}

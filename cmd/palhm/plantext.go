@@ -145,7 +145,10 @@ func stdinText(in *plan.Stdin) string {
 }
 
 func backendText(b plan.Backend) string {
-	if b.LocalFS == nil {
+	switch {
+	case b.S3 != nil:
+		return s3Text(b)
+	case b.LocalFS == nil:
 		return b.Kind + " (keeps nothing)"
 	}
 	fs := b.LocalFS
@@ -154,6 +157,34 @@ func backendText(b plan.Backend) string {
 		text += ", must be mounted"
 	}
 	return text + "; " + limitsText(b.Limits)
+}
+
+func s3Text(b plan.Backend) string {
+	s := b.S3
+	text := b.Kind + " " + visible(s.URL())
+	for _, o := range []struct{ what, value string }{
+		{"at", s.Endpoint}, {"region", s.Region}, {"profile", s.Profile}, {"class", s.SinkClass}, {"after commit class", s.RotClass},
+		{"encrypted with", s.SSE}, {"key", s.KMSKey}, {"locked for", lockText(s)}, {"at most", bandwidthText(s)},
+	} {
+		if o.value != "" {
+			text += ", " + o.what + " " + visible(o.value)
+		}
+	}
+	return text + "; " + limitsText(b.Limits)
+}
+
+func lockText(s *plan.S3) string {
+	if s.LockMode == "" {
+		return ""
+	}
+	return plural(s.LockDays, "day", "days") + " (" + s.LockMode + ")"
+}
+
+func bandwidthText(s *plan.S3) string {
+	if s.Bandwidth == 0 {
+		return ""
+	}
+	return humanBytes(s.Bandwidth) + " a second"
 }
 
 func limitsText(l plan.Limits) string {

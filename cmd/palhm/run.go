@@ -112,7 +112,7 @@ func rehearsal(site *plan.Site, t *plan.Task) (*plan.Task, error) {
 func (a *app) engine(site *plan.Site) *engine.Engine {
 	host, _ := os.Hostname() // loading a site has already asked for it
 	e := &engine.Engine{
-		Open:      all.Open,
+		Open:      new(all.Opener).Open,
 		Log:       a.log,
 		Host:      host,
 		Version:   version(),

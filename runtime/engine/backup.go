@@ -34,15 +34,16 @@ func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) erro
 			r.after(t, err.Error())
 		}
 	}()
-	if err := store.Recover(ctx); err != nil {
-		if ctx.Err() != nil {
-			return fail(context.Cause(ctx))
-		}
-		r.after(t, fmt.Sprintf("remove what an earlier run left: %v", err))
+	recoverErr := store.Recover(ctx)
+	if ctx.Err() != nil {
+		return fail(context.Cause(ctx))
 	}
 	c, err := r.begin(ctx, store, t)
 	if err != nil {
-		return fail(err)
+		return fail(err) // what kept Recover from its work is most likely the same
+	}
+	if recoverErr != nil {
+		r.after(t, fmt.Sprintf("remove what an earlier run left: %v", recoverErr))
 	}
 	done, err := r.fill(ctx, c, t, out)
 	if err != nil {
@@ -53,7 +54,19 @@ func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) erro
 	if backend.Kind == "null" {
 		return nil
 	}
+	r.finish(outer, store, t, copied.Prefix)
 	return r.rotate(outer, store, t, copied)
+}
+
+// finish does what is left to do on a copy that is safe.
+func (r *run) finish(ctx context.Context, store backends.Store, t *plan.Task, prefix string) {
+	f, ok := store.(backends.Finisher)
+	if !ok {
+		return
+	}
+	if err := f.Finish(ctx, prefix); err != nil && ctx.Err() == nil {
+		r.after(t, err.Error())
+	}
 }
 
 // fill makes the objects of a copy and commits it, or aborts it.

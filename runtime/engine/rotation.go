@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"palhm/backends"
@@ -62,7 +63,9 @@ func (e *Engine) remove(ctx context.Context, store backends.Store, result rotate
 			return gone, problems
 		}
 		if err := store.Remove(ctx, d.Copy.Prefix); err != nil {
-			if ctx.Err() == nil {
+			if kept, ok := errors.AsType[*backends.RetainedError](err); ok {
+				e.Log.Info(kept.Error(), "why it would go", d.Reason)
+			} else if ctx.Err() == nil {
 				problems = append(problems, fmt.Sprintf("remove copy %s: %v", d.Copy.Prefix, err))
 			}
 			continue
@@ -87,8 +90,9 @@ func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, erro
 	return rotate.Select(infos, e.query(t)), nil
 }
 
-// Rotate removes what the limits of a backup task ask for now. It first removes
-// what dead runs left. Problems that left a copy in place are in the second result.
+// Rotate removes what the limits of a backup task ask for now. Before that it removes
+// what dead runs left, and does on copies what their runs could not. Problems that
+// left a copy in place are in the second result.
 func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Removed, problems []string, err error) {
 	fail := func(err error) ([]report.Removed, []string, error) {
 		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
@@ -107,6 +111,11 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 			return fail(context.Cause(ctx))
 		}
 		problems = append(problems, fmt.Sprintf("remove what an earlier run left: %v", err))
+	}
+	if f, ok := store.(backends.Finisher); ok {
+		if err := f.Finish(ctx, ""); err != nil && ctx.Err() == nil {
+			problems = append(problems, err.Error())
+		}
 	}
 	infos, err := store.List(ctx)
 	if err != nil {

@@ -196,18 +196,30 @@ type Stdin struct {
 
 // Backend names where copies live. Kind says which field is set; "null" has none.
 type Backend struct {
-	Kind    string   `json:"kind"` // "null", "localfs"
+	Kind    string   `json:"kind"` // "null", "localfs", "aws_s3"
 	Pos     Pos      `json:"pos"`
 	LocalFS *LocalFS `json:"localfs,omitempty"`
+	S3      *S3      `json:"aws_s3,omitempty"`
 	Limits  Limits   `json:"limits"`
 }
 
 // Root names the place that copies live in, for a person; "" for null.
 func (b Backend) Root() string {
-	if b.LocalFS != nil {
+	switch {
+	case b.LocalFS != nil:
 		return b.LocalFS.Root
+	case b.S3 != nil:
+		return b.S3.URL()
 	}
 	return ""
+}
+
+// PathRoot is the ROOT of ROOT/PREFIX/PATH, whose length is limited.
+func (b Backend) PathRoot() string {
+	if b.S3 != nil {
+		return b.S3.Root
+	}
+	return b.Root()
 }
 
 // LocalFS is a directory that holds copies.

@@ -2,8 +2,12 @@
 //
 //	go run ./scripts/bench [-pairs N] [-only REGEXP] [-data DIR] [-dir DIR]
 //
-// Each case runs palhm and the shell in turn and prints the median of each figure,
-// with its spread, and the median of the ratios pair by pair. CPU is user and
+// and against other clients of S3, on servers that it starts on the loopback:
+//
+//	go run ./scripts/bench -s3 [-pairs N] [-only REGEXP] [-tools DIR] [-dir /dev/shm]
+//
+// Each case runs palhm and the others in turn and prints the median of each figure,
+// with its spread, and the median of the ratios turn by turn. CPU is user and
 // system time of the whole process tree.
 package main
 
@@ -26,14 +30,16 @@ func main() {
 	only := flag.String("only", "", "run the cases whose name matches this regular expression")
 	data := flag.String("data", "/usr/lib", "directory that the tar case reads; at least 2 GB")
 	dir := flag.String("dir", ".", "make the scratch directory here; its disk is measured")
+	s3 := flag.Bool("s3", false, "measure aws_s3 against other clients, those that are there")
+	tools := flag.String("tools", "", "with -s3, look for the servers and clients here, then in PATH")
 	flag.Parse()
-	if err := run(*pairs, *only, *data, *dir); err != nil {
+	if err := run(*pairs, *only, *data, *dir, *s3, *tools); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pairs int, only, data, dir string) error {
+func run(pairs int, only, data, dir string, s3 bool, tools string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -54,6 +60,9 @@ func run(pairs int, only, data, dir string) error {
 		return fmt.Errorf("build palhm: %w", err)
 	}
 	fmt.Printf("%d CPUs, %s, %d pairs\n", runtime.NumCPU(), runtime.Version(), pairs)
+	if s3 {
+		return s3Bench{palhm, scratch, tools, pairs, match}.run()
+	}
 	for _, c := range cases(scratch, data) {
 		if match.MatchString(c.name) {
 			if err := c.run(palhm, scratch, pairs); err != nil {
@@ -190,13 +199,17 @@ func measure(scratch string, argv []string) (figures, error) {
 		os.Remove(filepath.Join(scratch, "out"))
 		syscall.Sync()
 	}()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	return timed(exec.Command(argv[0], argv[1:]...))
+}
+
+// timed runs a command that must succeed.
+func timed(cmd *exec.Cmd) (figures, error) {
 	cmd.Stderr = os.Stderr
 	begin := time.Now()
 	err := cmd.Run()
 	wall := time.Since(begin)
 	if err != nil {
-		return figures{}, fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+		return figures{}, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return figures{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss << 10}, nil

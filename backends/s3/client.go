@@ -1,0 +1,195 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+)
+
+// client is the SDK's client of one bucket.
+type client struct {
+	*s3.Client
+	bucket string
+}
+
+// fallbackRegion signs requests to stores that have no regions, and the question
+// where a bucket is.
+const fallbackRegion = "us-east-1"
+
+// api returns the client, and makes it when there is none: it reads the shared
+// files, finds credentials, and asks for one key below ROOT, so that a bucket that
+// cannot be used is an error in seconds.
+func (s *Store) api(ctx context.Context) (*client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil {
+		return s.client, nil
+	}
+	if s.unusable != nil && time.Since(s.unusableAt) < unusableFor {
+		return nil, s.unusable
+	}
+	c, err := s.connect(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.unusable, s.unusableAt = err, time.Now()
+		}
+		return nil, err
+	}
+	s.client = c
+	return c, nil
+}
+
+// unusableFor is how long a bucket that cannot be used is not asked again, so that
+// who tries several things at once does not wait for each of them.
+const unusableFor = 10 * time.Second
+
+func (s *Store) connect(ctx context.Context) (*client, error) {
+	cfg, err := s.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := s.newClient(cfg)
+	return c, s.preflight(ctx, c, cfg)
+}
+
+func (s *Store) config(ctx context.Context) (aws.Config, error) {
+	load := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(s.transport)),
+		config.WithLogger(logging.Nop{}), // what matters is in the errors
+	}
+	if s.opt.Profile != "" {
+		load = append(load, config.WithSharedConfigProfile(s.opt.Profile))
+	}
+	if s.opt.Region != "" {
+		load = append(load, config.WithRegion(s.opt.Region))
+	}
+	if s.opt.CAFile != "" {
+		pem, err := os.ReadFile(s.opt.CAFile)
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("read the CA file: %w", err)
+		}
+		load = append(load, config.WithCustomCABundle(bytes.NewReader(pem)))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return cfg, fmt.Errorf("read the configuration of AWS: %w", err)
+	}
+	return cfg, nil
+}
+
+func (s *Store) newClient(cfg aws.Config) *client {
+	o := func(o *s3.Options) {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired // what is sent is computed here
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.UsePathStyle = s.quirks.pathStyle || o.BaseEndpoint != nil && s.opt.PathStyle == nil
+		o.Retryer = retryer{attempts: s.opt.Attempts, first: s.opt.Backoff}
+		if o.Region == "" {
+			o.Region = fallbackRegion
+		}
+		if s.opt.Endpoint != "" {
+			o.BaseEndpoint = aws.String(s.opt.Endpoint)
+		}
+		o.DisableLogOutputChecksumValidationSkipped = true
+	}
+	return &client{s3.NewFromConfig(cfg, o), s.opt.Bucket}
+}
+
+// transport sets up HTTP/1.1: parts travel on connections of their own, and one of
+// them that stalls holds up no other.
+func (s *Store) transport(t *http.Transport) {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	t.DialContext = s.dial(dialer.DialContext)
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.MaxIdleConnsPerHost = 16
+	t.IdleConnTimeout = s.opt.Stall / 2
+	t.WriteBufferSize = 256 << 10
+	t.ReadBufferSize = 64 << 10
+}
+
+// preflight asks for one key below ROOT, and turns what can be wrong with a bucket
+// into one sentence. Without a region it finds the bucket's.
+func (s *Store) preflight(ctx context.Context, c *client, cfg aws.Config) error {
+	err := s.ask(ctx, c)
+	if region := movedTo(err); region != "" && cfg.Region == "" {
+		cfg.Region = region
+		*c = *s.newClient(cfg)
+		err = s.ask(ctx, c)
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &requestError{"use " + s.Root(), s.explain(err)}
+}
+
+func (s *Store) ask(ctx context.Context, c *client) error {
+	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1)},
+		func(o *s3.Options) {
+			o.Retryer = retryer{attempts: min(s.opt.Attempts, unreachable), first: s.opt.Backoff}
+		})
+	return err
+}
+
+// movedTo is the region that the store names instead of the one that was asked.
+func movedTo(err error) string {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
+		return r.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	return ""
+}
+
+// explain says what to do about a bucket that does not answer as it should.
+func (s *Store) explain(err error) error {
+	hint := func(text string) error { return &hintError{text, err} }
+	switch code(err) {
+	case "NoSuchBucket":
+		return hint("there is no such bucket: make it, or check its name and the endpoint")
+	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently":
+		if region := movedTo(err); region != "" {
+			return hint(fmt.Sprintf("the bucket is in another region: set region = %q", region))
+		}
+		return hint("the bucket is in another region: set region (" + reason(err) + ")")
+	case "RequestTimeTooSkewed", "RequestExpired":
+		return hint("this host's clock differs too much from the server's: set the clock")
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
+		return hint("the credentials are not accepted: " + reason(err))
+	}
+	switch {
+	case strings.Contains(err.Error(), "get credentials: "):
+		_, cause, _ := strings.Cut(err.Error(), "get credentials: ")
+		cause, _, _ = strings.Cut(cause, ", operation error")
+		return hint("there are no credentials: set profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (" + cause + ")")
+	case isDenied(err):
+		return hint("these credentials may not list the bucket: grant them what \"palhm iam-policy\" prints (" + reason(err) + ")")
+	case status(err) == 301:
+		return hint("the bucket is in another region: set region = " + movedTo(err))
+	case status(err) == 404:
+		return hint("there is no such bucket: make it, or check its name and the endpoint")
+	}
+	return err
+}
+
+// hintError replaces what a store said by what to do.
+type hintError struct {
+	text string
+	err  error
+}
+
+func (e *hintError) Error() string { return e.text }
+func (e *hintError) Unwrap() error { return e.err }

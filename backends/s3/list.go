@@ -1,0 +1,263 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"palhm/backends"
+	"palhm/runtime/plan"
+)
+
+// lookers is how many copies are looked at at the same time.
+const lookers = 8
+
+// eachPage lists what is below a key, page by page.
+func (s *Store) eachPage(ctx context.Context, below, delimiter string, f func(*s3.ListObjectsV2Output) error) error {
+	c, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	in := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: &below, Delimiter: optional(delimiter)}
+	for {
+		out, err := c.ListObjectsV2(ctx, in)
+		if err != nil {
+			return failed(ctx, "list "+s.url(below), err)
+		}
+		if err := f(out); err != nil {
+			return err
+		}
+		if !aws.ToBool(out.IsTruncated) || out.NextContinuationToken == nil {
+			return nil
+		}
+		in.ContinuationToken = out.NextContinuationToken
+	}
+}
+
+// eachObject lists the objects below a key.
+func (s *Store) eachObject(ctx context.Context, below string, f func(types.Object) error) error {
+	return s.eachPage(ctx, below, "", func(page *s3.ListObjectsV2Output) error {
+		for _, o := range page.Contents {
+			if o.Key == nil || o.Size == nil {
+				continue
+			}
+			if err := f(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// names lists what in ROOT has the name of a copy.
+func (s *Store) names(ctx context.Context) (names []string, err error) {
+	root := s.key("")
+	err = s.eachPage(ctx, root, "/", func(page *s3.ListObjectsV2Output) error {
+		for _, p := range page.CommonPrefixes {
+			name := strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), root), "/")
+			if _, _, err := backends.ParsePrefix(name); err == nil {
+				names = append(names, name)
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
+// state is what the keys below PREFIX/.palhm say of a copy.
+type state struct {
+	open, manifest   *types.Object // nil = not there
+	finish, finished bool
+	any              bool // something is below .palhm
+}
+
+// committed: the manifest is the last key to be written and the first to go. A copy
+// that another program has carried here whole has no open.json.
+func (st *state) committed() bool { return st.manifest != nil }
+
+// look reads the state of a copy from its keys.
+func (s *Store) look(ctx context.Context, prefix string) (*state, error) {
+	st := &state{}
+	below := s.key(prefix + "/")
+	err := s.eachPage(ctx, below+stateDir, "", func(page *s3.ListObjectsV2Output) error {
+		for _, o := range page.Contents {
+			st.any = true
+			switch strings.TrimPrefix(aws.ToString(o.Key), below) {
+			case openPath:
+				st.open = &o
+			case backends.ManifestPath:
+				st.manifest = &o
+			case finishPath:
+				st.finish = true
+			case finishedPath:
+				st.finished = true
+			}
+		}
+		return nil
+	})
+	return st, err
+}
+
+// lookAll looks at several copies at a time.
+func (s *Store) lookAll(ctx context.Context, names []string, f func(name string, st *state) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, lookers)
+	var wg sync.WaitGroup
+	for _, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			st, err := s.look(ctx, name)
+			if err == nil {
+				err = f(name, st)
+			}
+			if err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// List returns the committed copies and those of the Python program.
+func (s *Store) List(ctx context.Context) ([]backends.Info, error) {
+	names, err := s.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var found []backends.Info
+	err = s.lookAll(ctx, names, func(name string, st *state) error {
+		info, ok, err := s.describe(ctx, name, st)
+		if err != nil || !ok {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, info)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	backends.SortInfos(found)
+	return found, nil
+}
+
+func (s *Store) describe(ctx context.Context, name string, st *state) (info backends.Info, ok bool, err error) {
+	t, format, _ := backends.ParsePrefix(name)
+	info = backends.Info{Prefix: name, Time: t}
+	switch {
+	case st.committed():
+		info, err = s.readInfo(ctx, info, st.manifest)
+		return info, err == nil && info.Prefix != "", err
+	case st.any || format != plan.PrefixISO:
+		return info, false, nil
+	}
+	info.Foreign = true
+	err = s.eachObject(ctx, s.key(name+"/"), func(o types.Object) error {
+		info.Size += *o.Size
+		info.Objects++
+		return nil
+	})
+	return info, info.Objects > 0, err
+}
+
+// cached is what a manifest said, which stays true while its ETag does.
+type cached struct {
+	etag string
+	info backends.Info
+}
+
+// readInfo reads a manifest. When it has just gone, the Prefix of what is returned
+// is empty.
+func (s *Store) readInfo(ctx context.Context, info backends.Info, o *types.Object) (backends.Info, error) {
+	s.mu.Lock()
+	known := s.infos[info.Prefix]
+	s.mu.Unlock()
+	etag := aws.ToString(o.ETag) + aws.ToTime(o.LastModified).String()
+	if known.etag == etag {
+		return known.info, nil
+	}
+	r, err := s.open(ctx, aws.ToString(o.Key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return backends.Info{}, nil
+	}
+	if isAnswer(err) && !retryable(err) {
+		info.Damage = err // archived, or encrypted with a key that is gone
+		return info, nil
+	}
+	if err != nil {
+		return info, err
+	}
+	defer r.Close()
+	m, err := backends.ReadManifest(r, info.Prefix)
+	if broken := r.(*reader).broken; broken != nil {
+		return info, broken
+	}
+	if err != nil {
+		info.Damage = err
+	} else {
+		info.Size, info.Objects = m.Size(), len(m.Objects)
+		info.Host, info.Task = m.Host, m.Task
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.infos[info.Prefix] = cached{etag, info}
+	if m != nil {
+		s.learn(m)
+	}
+	return info, nil
+}
+
+// learnFrom is the size from which on it helps to know how long an object was the
+// last time: the parts of a shorter one have hardly grown.
+const learnFrom = 16 << 30
+
+// learn remembers the sizes of large objects.
+func (s *Store) learn(m *backends.Manifest) {
+	for _, o := range m.Objects {
+		if o.Size >= learnFrom {
+			s.sizes[o.Path] = max(s.sizes[o.Path], o.Size)
+		}
+	}
+}
+
+// expected is how long the object at a path may be, or 0.
+func (s *Store) expected(p string, hint int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if hint > 0 {
+		return hint
+	}
+	return s.sizes[p]
+}
+
+// Open returns the bytes of an object of a committed copy. A connection that breaks
+// while it is read is made again.
+func (s *Store) Open(ctx context.Context, prefix, p string) (io.ReadCloser, error) {
+	if err := checkCopyName(ctx, prefix); err != nil {
+		return nil, err
+	}
+	if err := plan.CheckPath(p); err != nil && p != backends.ManifestPath && p != backends.SumsPath {
+		return nil, err
+	}
+	st, err := s.look(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if !st.committed() && st.any {
+		return nil, fmt.Errorf("open %s: the copy is not committed: %w", s.url(s.key(prefix+"/"+p)), fs.ErrNotExist)
+	}
+	return s.open(ctx, s.key(prefix+"/"+p))
+}

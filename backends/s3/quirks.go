@@ -1,0 +1,112 @@
+package s3
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// Sizes of parts, in bytes: what S3 allows, and what is used when nothing is said.
+const (
+	minPart          = 5 << 20
+	maxPart          = 5 << 30
+	defaultPart      = 8 << 20
+	defaultEqualPart = 64 << 20
+	defaultMaxParts  = 10_000
+)
+
+// The checksums that a part or an object is sent with.
+const (
+	checksumCRC64NVME = "crc64nvme"
+	checksumMD5       = "md5"
+	checksumNone      = "none"
+)
+
+// quirks are the ways in which stores differ, after what the site said.
+type quirks struct {
+	equalParts bool
+	maxParts   int
+	partSize   int64
+	largest    int64 // bytes of a part
+	checksum   string
+	pathStyle  bool
+}
+
+// known are stores whose ways are documented, by the end of their host names. R2:
+// developers.cloudflare.com/r2/platform/limits. Scaleway and Storj: their pages on
+// limits. Backblaze rejects requests that carry an x-amz-checksum header.
+var known = map[string]quirks{
+	"r2.cloudflarestorage.com": {equalParts: true, largest: 4 << 30},
+	"scw.cloud":                {maxParts: 1000},
+	"storjshare.io":            {partSize: 64 << 20},
+	"backblazeb2.com":          {checksum: checksumMD5},
+	"storage.googleapis.com":   {checksum: checksumMD5},
+}
+
+// quirksOf joins what is known of the endpoint with what the site says, which wins.
+func quirksOf(o Options) quirks {
+	endpoint := o.Endpoint
+	if endpoint == "" {
+		endpoint = os.Getenv("AWS_ENDPOINT_URL_S3")
+	}
+	q := knownQuirks(endpoint)
+	q.pathStyle = endpoint != ""
+	if o.PathStyle != nil {
+		q.pathStyle = *o.PathStyle
+	}
+	if o.EqualParts != nil {
+		q.equalParts = *o.EqualParts
+	}
+	if o.MaxParts != 0 {
+		q.maxParts = o.MaxParts
+	}
+	if o.PartSize != 0 {
+		q.partSize = o.PartSize
+	}
+	if o.Checksum != "" {
+		q.checksum = o.Checksum
+	}
+	return q.withDefaults()
+}
+
+func (q quirks) withDefaults() quirks {
+	if q.maxParts == 0 {
+		q.maxParts = defaultMaxParts
+	}
+	if q.largest == 0 {
+		q.largest = maxPart
+	}
+	if q.checksum == "" {
+		q.checksum = checksumCRC64NVME
+	}
+	return q
+}
+
+func knownQuirks(endpoint string) quirks {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return quirks{}
+	}
+	host := strings.ToLower(u.Hostname())
+	for end, q := range known {
+		if host == end || strings.HasSuffix(host, "."+end) {
+			return q
+		}
+	}
+	return quirks{}
+}
+
+func (q quirks) check() error {
+	switch {
+	case q.partSize != 0 && (q.partSize < minPart || q.partSize > q.largest):
+		return fmt.Errorf("got part_size %d, want %d to %d bytes", q.partSize, minPart, q.largest)
+	case q.maxParts > defaultMaxParts:
+		return fmt.Errorf("got max_parts %d, want at most %d", q.maxParts, defaultMaxParts)
+	}
+	switch q.checksum {
+	case checksumCRC64NVME, checksumMD5, checksumNone:
+		return nil
+	}
+	return fmt.Errorf("got checksum %q, want %s, %s or %s", q.checksum, checksumCRC64NVME, checksumMD5, checksumNone)
+}

@@ -1,0 +1,100 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	"golang.org/x/sys/unix"
+)
+
+// longestBackoff bounds the pause between two attempts.
+const longestBackoff = 20 * time.Second
+
+// unreachable is how often a server is tried that does not even take the
+// connection, before any pipeline has started.
+const unreachable = 5
+
+// retryer tries again what may go well the next time, after pauses that double and
+// that chance spreads, so that the hosts a store has throttled do not all come back
+// at once. It has no quota: a store may throttle for as long as the attempts last.
+type retryer struct {
+	attempts int
+	first    time.Duration
+}
+
+var _ aws.RetryerV2 = retryer{}
+
+func (r retryer) MaxAttempts() int { return r.attempts }
+
+func (r retryer) IsErrorRetryable(err error) bool { return retryable(err) }
+
+// RetryDelay is called after the given number of failed attempts.
+func (r retryer) RetryDelay(failed int, _ error) (time.Duration, error) {
+	return backoff(r.first, failed), nil
+}
+
+func (r retryer) GetRetryToken(context.Context, error) (func(error) error, error) {
+	return noToken, nil
+}
+func (r retryer) GetInitialToken() func(error) error { return noToken }
+func (r retryer) GetAttemptToken(context.Context) (func(error) error, error) {
+	return noToken, nil
+}
+
+func noToken(error) error { return nil }
+
+// backoff is the pause after failed attempts: half of it fixed, half of it chance.
+func backoff(first time.Duration, failed int) time.Duration {
+	d := min(first<<min(max(failed-1, 0), 20), longestBackoff)
+	return d/2 + rand.N(d/2+1)
+}
+
+// pause waits for the backoff after failed attempts.
+func (s *Store) pause(ctx context.Context, failed int) error {
+	select {
+	case <-time.After(backoff(s.opt.Backoff, failed)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// passing are the answers of a store that is busy, whatever their status: an error
+// may come with the status 200 as well.
+var passing = map[string]bool{
+	"InternalError": true, "ServiceUnavailable": true, "SlowDown": true, "SlowDownRead": true, "SlowDownWrite": true,
+	"RequestTimeout": true, "OperationAborted": true, "ConditionalRequestConflict": true, "XMinioServerNotInitialized": true,
+}
+
+var standard = retry.IsErrorRetryables(retry.DefaultRetryables)
+
+func retryable(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+		return false
+	}
+	if passing[code(err)] {
+		return true
+	}
+	if _, broken := errors.AsType[*smithy.DeserializationError](err); broken && status(err) < 400 {
+		return true // half an answer
+	}
+	for _, cut := range []error{io.ErrUnexpectedEOF, io.EOF, unix.ECONNRESET, unix.EPIPE, unix.ECONNREFUSED} {
+		if errors.Is(err, cut) {
+			return true
+		}
+	}
+	return standard.IsErrorRetryable(err) == aws.TrueTernary
+}
+
+// isTimeout tells a connection that stalled from a context that has ended.
+func isTimeout(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Timeout()
+}

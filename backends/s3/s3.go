@@ -1,0 +1,173 @@
+// Package s3 keeps copies in a bucket of S3, or of a store that speaks its
+// protocol. What is in a bucket, and what every request is for, is described in
+// backends/README.md.
+//
+// A stream has no known length, so it is uploaded in parts that grow, and an object
+// is completed only when the stream has ended with io.EOF. What a store answers to
+// the request that completes an object is never believed, neither a yes nor a no:
+// the object itself is looked at.
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"palhm/backends"
+	"palhm/runtime/plan"
+)
+
+// Options describe a root in a bucket. Only Bucket is required.
+type Options struct {
+	Bucket string
+	Root   string // what all keys begin with, without slashes around it; "" = the whole bucket
+
+	Profile   string // of the shared files; "" = the default chain decides
+	Region    string // "" = from the environment or profile, else the bucket is asked
+	Endpoint  string // URL of the store; "" = AWS, or what the environment or profile says
+	PathStyle *bool  // the bucket stands in the path of URLs, not in the host; nil = yes with an endpoint
+	CAFile    string // PEM certificates to trust instead of the system's; "" = the system's
+
+	SinkClass string            // storage class that objects are written in; "" = the bucket's default
+	RotClass  string            // storage class that a committed copy is changed to; "" = it stays
+	SSE       string            // "AES256", "aws:kms", "aws:kms:dsse"; "" = the bucket's default
+	KMSKey    string            // id or ARN of the key; "" = the default one
+	Tags      map[string]string // of every object
+	LockMode  string            // object lock: "GOVERNANCE" or "COMPLIANCE"; "" = none
+	LockDays  int               // how long a committed copy is locked
+
+	PartSize    int64  // bytes of the first parts, or of all equal ones; 0 = 8 MiB, or 64 MiB when equal
+	EqualParts  *bool  // all parts but the last have one size; nil = as the endpoint is known to want it
+	MaxParts    int    // of an upload; 0 = as the endpoint is known to allow, 10,000
+	Concurrency int    // parts of one stream that are under way at a time; 0 = 2
+	Checksum    string // "crc64nvme", "md5", "none"; "" = as the endpoint is known to take, crc64nvme
+	Bandwidth   int64  // bytes a second that are sent at most; 0 = no limit
+
+	Memory *Budget // shared by the stores of a process; nil = one of its own, of DefaultMemory
+
+	LockDir  string // where lock files are; "" = /run/lock/palhm, else below $XDG_RUNTIME_DIR
+	StateDir string // where the journal of uploads is; "" = $STATE_DIRECTORY, /var/lib/palhm, or the user's
+
+	Heartbeat time.Duration // between two signs of life of a copy; 0 = 3 minutes
+	Backoff   time.Duration // before the first retry; 0 = 200 ms
+	Stall     time.Duration // after which a connection that moves no byte is given up; 0 = 2 minutes
+	Attempts  int           // of a request; 0 = 12, which outlast about a minute of outage
+}
+
+// Store is a root in a bucket. It makes its client, and the first request, when it
+// is first used.
+type Store struct {
+	opt    Options
+	quirks quirks
+	memory *Budget
+	limit  *bandwidth
+
+	mu      sync.Mutex
+	client  *client
+	sizes   map[string]int64  // of large objects in earlier copies, by path
+	infos   map[string]cached // what the manifests of copies said, by prefix
+	notices []string          // what the bucket is like, for the warnings of copies
+
+	unusable   error // why the bucket cannot be used
+	unusableAt time.Time
+
+	unconditional bool // the store ignores or refuses conditions
+	versioned     bool // the bucket keeps old versions
+	oneByOne      bool // the store cannot delete several keys in one request
+
+	self  func() identity // of this process
+	heads sync.Pool       // of *[]byte, of headSize bytes
+}
+
+var (
+	_ backends.Store    = (*Store)(nil)
+	_ backends.Locker   = (*Store)(nil)
+	_ backends.Finisher = (*Store)(nil)
+	_ backends.Copy     = (*Copy)(nil)
+	_ backends.Warner   = (*Copy)(nil)
+)
+
+// New describes a store. It sends nothing and reads no file.
+func New(o Options) (*Store, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
+	}
+	o.setDefaults()
+	s := &Store{opt: o, quirks: quirksOf(o), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
+	s.heads.New = func() any { b := make([]byte, headSize); return &b }
+	if s.memory == nil {
+		s.memory = NewBudget(DefaultMemory)
+	}
+	if err := s.quirks.check(); err != nil {
+		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
+	}
+	return s, nil
+}
+
+func (o *Options) check() error {
+	if o.Bucket == "" {
+		return errors.New("bucket is empty, want the name of a bucket")
+	}
+	if o.Root != "" {
+		if err := plan.CheckPath(o.Root); err != nil {
+			return fmt.Errorf("root: %w", err)
+		}
+	}
+	switch {
+	case o.Concurrency < 0 || o.MaxParts < 0 || o.PartSize < 0 || o.Bandwidth < 0 || o.LockDays < 0:
+		return errors.New("got a negative number, want 0 or more")
+	case (o.LockMode == "") != (o.LockDays == 0):
+		return errors.New("object lock needs a mode and a number of days")
+	case o.LockMode != "" && o.LockMode != "GOVERNANCE" && o.LockMode != "COMPLIANCE":
+		return fmt.Errorf("got object lock mode %q, want GOVERNANCE or COMPLIANCE", o.LockMode)
+	}
+	return nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Concurrency == 0 {
+		o.Concurrency = 2
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 3 * time.Minute
+	}
+	if o.Backoff == 0 {
+		o.Backoff = 200 * time.Millisecond
+	}
+	if o.Stall == 0 {
+		o.Stall = 2 * time.Minute
+	}
+	if o.Attempts == 0 {
+		o.Attempts = 12
+	}
+}
+
+// Root is s3://BUCKET/ROOT.
+func (s *Store) Root() string {
+	if s.opt.Root == "" {
+		return "s3://" + s.opt.Bucket
+	}
+	return "s3://" + s.opt.Bucket + "/" + s.opt.Root
+}
+
+// key is where p lies in the bucket, relative to ROOT.
+func (s *Store) key(p string) string {
+	if s.opt.Root == "" {
+		return p
+	}
+	return s.opt.Root + "/" + p
+}
+
+// url names a key for a person.
+func (s *Store) url(key string) string { return "s3://" + s.opt.Bucket + "/" + key }
+
+// checkCopyName refuses a name that no copy has, before anything is sent.
+func checkCopyName(ctx context.Context, prefix string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	_, _, err := backends.ParsePrefix(prefix)
+	return err
+}

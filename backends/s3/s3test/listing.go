@@ -1,0 +1,131 @@
+package s3test
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+type listedObject struct {
+	Key          string
+	LastModified string
+	ETag         string
+	Size         int64
+	StorageClass string
+}
+
+type commonPrefix struct{ Prefix string }
+
+type objectsResult struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
+	IsTruncated           bool
+	KeyCount              int
+	NextContinuationToken string `xml:",omitempty"`
+	Contents              []listedObject
+	CommonPrefixes        []commonPrefix
+}
+
+func (s *Server) page() int {
+	if s.quirks.Page > 0 {
+		return s.quirks.Page
+	}
+	return 1000
+}
+
+func (s *Server) listObjects(q url.Values) answer {
+	page := s.page()
+	if q.Get("max-keys") == "1" {
+		page = 1
+	}
+	hidden := s.stale()
+	var res objectsResult
+	after, last := q.Get("continuation-token"), ""
+	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
+		if !strings.HasPrefix(key, q.Get("prefix")) || key == hidden {
+			continue
+		}
+		name := key
+		if d := q.Get("delimiter"); d != "" {
+			if first, _, more := strings.Cut(key[len(q.Get("prefix")):], d); more {
+				name = q.Get("prefix") + first + d
+			}
+		}
+		again := s.quirks.Overlap && name == after && name != last
+		if name <= after && !again || name == last {
+			continue
+		}
+		if res.KeyCount == page {
+			res.IsTruncated, res.NextContinuationToken = true, last
+			break
+		}
+		last = name
+		res.KeyCount++
+		if name != key {
+			res.CommonPrefixes = append(res.CommonPrefixes, commonPrefix{name})
+			continue
+		}
+		o := s.objects[key]
+		res.Contents = append(res.Contents, listedObject{key, stamp(o.modified), o.etag, o.size, o.class})
+	}
+	return xmlAnswer(res)
+}
+
+// stale is the key that a listing does not show yet.
+func (s *Server) stale() (hidden string) {
+	if s.quirks.StaleLists == 0 {
+		return ""
+	}
+	s.quirks.StaleLists--
+	newest := 0
+	for key, o := range s.objects {
+		if o.serial > newest {
+			newest, hidden = o.serial, key
+		}
+	}
+	return hidden
+}
+
+type listedUpload struct{ Key, UploadId, Initiated string }
+
+type uploadsResult struct {
+	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
+	IsTruncated        bool
+	NextKeyMarker      string `xml:",omitempty"`
+	NextUploadIdMarker string `xml:",omitempty"`
+	Upload             []listedUpload
+}
+
+func (s *Server) listUploads(q url.Values) answer {
+	marker, idMarker := q.Get("key-marker"), q.Get("upload-id-marker")
+	if marker != "" && s.quirks.RefuseUploadMarkers {
+		return fail(400, "InvalidArgument")
+	}
+	var open []*upload
+	for _, u := range s.uploads {
+		match := strings.HasPrefix(u.key, q.Get("prefix"))
+		if s.quirks.ExactUploads {
+			match = u.key == q.Get("prefix")
+		}
+		if match && !u.done && (u.key > marker || u.key == marker && u.id > idMarker) {
+			open = append(open, u)
+		}
+	}
+	slices.SortFunc(open, func(a, b *upload) int {
+		if c := strings.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	var res uploadsResult
+	for i, u := range open {
+		if i == s.page() {
+			res.IsTruncated = true
+			res.NextKeyMarker, res.NextUploadIdMarker = open[i-1].key, open[i-1].id
+			break
+		}
+		res.Upload = append(res.Upload, listedUpload{u.key, u.id, stamp(u.began)})
+	}
+	return xmlAnswer(res)
+}

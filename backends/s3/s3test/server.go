@@ -1,0 +1,370 @@
+// Package s3test is a small S3 in memory, for tests. It counts requests, and has a
+// switch for each way in which stores and networks are known to differ from what the
+// protocol promises. It checks no signatures.
+package s3test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Quirks are the switches. The zero value is a store like AWS.
+type Quirks struct {
+	Page       int // keys or uploads in a page; 0 = 1000
+	MinPart    int // bytes of all parts but the last; 0 = 5 MiB
+	MaxParts   int // of an upload; 0 = 10,000
+	EqualParts bool
+
+	IgnoreConditions bool // conditional writes always succeed
+	IgnoreIfMatch    bool // those with If-Match do
+	RefuseConditions bool // they are answered with 501
+	NoChecksums      bool // are ignored and not kept
+	RefuseChecksums  bool // the header is answered with 400
+	NoMultiDelete    bool // 501
+
+	RefuseUploadMarkers bool // the second page of open uploads is answered with 400
+	ExactUploads        bool // open uploads are listed to who asks for exactly their key
+	RepeatedComplete    int  // status of a completion that was made already; 0 = 200
+
+	IgnoreRange bool // all of an object is sent to who asks for its rest
+	Overlap     bool // a page of keys begins with the last key of the one before
+	StaleLists  int  // so many listings do not show the newest object
+	Discard     bool // bytes are counted and checked, not kept
+	Versioned   bool
+	NoClasses   bool // storage classes are answered with 400
+
+	// Deny answers a request with 403. Fault is asked before a request is looked at.
+	// Both get the name of the operation, such as "PutObject", and the key.
+	Deny  func(op, key string) bool
+	Fault func(op, key string) Fault
+}
+
+// Fault is something that happens to a request.
+type Fault int
+
+// The faults.
+const (
+	None           Fault = iota
+	Reset                // the connection is reset, nothing is done
+	LoseAnswer           // it is done, and the connection is reset
+	HalfAnswer           // it is done, and the answer ends in the middle
+	InternalError        // 500, nothing is done
+	Unavailable          // 503
+	SlowDown             // 503 SlowDown
+	Stall                // nothing is done, and nothing is answered
+	ErrorIn200           // nothing is done; the status is 200 and the body an error
+	DoneErrorIn200       // it is done; the status is 200 and the body an error
+	FalseYes             // a completion is answered with a yes, nothing is done
+	Conflict             // 409 ConditionalRequestConflict
+	Skewed               // 403 RequestTimeTooSkewed
+	Moved                // 301, the bucket is in eu-west-1
+)
+
+// Server is a running store with one bucket.
+type Server struct {
+	URL    string
+	Bucket string
+
+	mu      sync.Mutex
+	quirks  Quirks
+	clock   func() time.Time
+	objects map[string]*object
+	uploads map[string]*upload
+	counts  map[string]int
+	serial  int
+	done    chan struct{}
+}
+
+type object struct {
+	data     []byte
+	size     int64
+	crc      string
+	etag     string
+	class    string
+	tags     string
+	modified time.Time
+	serial   int
+	retain   time.Time
+}
+
+// New starts a server that ends with the test.
+func New(t testing.TB, q Quirks) *Server {
+	t.Helper()
+	s := &Server{
+		Bucket: "bucket", quirks: q, clock: time.Now, done: make(chan struct{}),
+		objects: map[string]*object{}, uploads: map[string]*upload{}, counts: map[string]int{},
+	}
+	h := httptest.NewUnstartedServer(s)
+	h.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h.Start()
+	s.URL = h.URL
+	t.Cleanup(func() {
+		close(s.done)
+		h.CloseClientConnections()
+		h.Close()
+	})
+	return s
+}
+
+// Set changes switches while the server runs.
+func (s *Server) Set(change func(q *Quirks)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.quirks)
+}
+
+// Advance sets the store's clock forward.
+func (s *Server) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inner := s.clock
+	s.clock = func() time.Time { return inner().Add(d) }
+}
+
+// Count is how often an operation was asked for; "" counts all.
+func (s *Server) Count(op string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if op != "" {
+		return s.counts[op]
+	}
+	for _, c := range s.counts {
+		n += c
+	}
+	return n
+}
+
+// ResetCounts starts counting anew.
+func (s *Server) ResetCounts() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts = map[string]int{}
+}
+
+// Put stores an object behind everybody's back.
+func (s *Server) Put(key, content string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store(key, &object{data: []byte(content), size: int64(len(content)), crc: crcOf([]byte(content)), etag: etagOf([]byte(content))})
+}
+
+// Get returns the content of an object.
+func (s *Server) Get(key string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects[key]
+	if o == nil {
+		return "", false
+	}
+	return string(o.data), true
+}
+
+// Size and Class say what is known of an object, and Keys which there are, sorted.
+func (s *Server) Size(key string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.objects[key]; o != nil {
+		return o.size
+	}
+	return -1
+}
+
+// Class is the storage class of an object.
+func (s *Server) Class(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.objects[key]; o != nil {
+		return o.class
+	}
+	return ""
+}
+
+// Keys lists every object, sorted.
+func (s *Server) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.objects))
+}
+
+// Uploads lists the keys of the open uploads, sorted.
+func (s *Server) Uploads() (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.uploads {
+		if !u.done {
+			keys = append(keys, u.key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Begin opens an upload behind everybody's back.
+func (s *Server) Begin(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.create(key, "")
+}
+
+func (s *Server) store(key string, o *object) {
+	s.serial++
+	o.serial, o.modified = s.serial, s.clock().UTC()
+	if o.class == "" {
+		o.class = "STANDARD"
+	}
+	s.objects[key] = o
+}
+
+// operation names a request.
+func operation(r *http.Request, key string) string {
+	q := r.URL.Query()
+	has := func(name string) bool { _, ok := q[name]; return ok }
+	copies := r.Header.Get("X-Amz-Copy-Source") != ""
+	switch {
+	case key == "" && r.Method == "GET" && has("uploads"):
+		return "ListMultipartUploads"
+	case key == "" && r.Method == "GET":
+		return "ListObjectsV2"
+	case key == "" && r.Method == "POST" && has("delete"):
+		return "DeleteObjects"
+	case r.Method == "POST" && has("uploads"):
+		return "CreateMultipartUpload"
+	case r.Method == "POST" && has("uploadId"):
+		return "CompleteMultipartUpload"
+	case r.Method == "PUT" && has("uploadId") && copies:
+		return "UploadPartCopy"
+	case r.Method == "PUT" && has("uploadId"):
+		return "UploadPart"
+	case r.Method == "PUT" && has("retention"):
+		return "PutObjectRetention"
+	case r.Method == "PUT" && copies:
+		return "CopyObject"
+	case r.Method == "DELETE" && has("uploadId"):
+		return "AbortMultipartUpload"
+	case r.Method == "GET" && has("uploadId"):
+		return "ListParts"
+	}
+	return map[string]string{"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}[r.Method]
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	op := operation(r, key)
+	s.mu.Lock()
+	s.counts[op]++
+	q := s.quirks
+	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
+	s.mu.Unlock()
+	fault := None
+	if q.Fault != nil {
+		fault = q.Fault(op, key)
+	}
+	if s.before(w, r, fault) {
+		return
+	}
+	a := s.answer(r, q, op, bucket, key)
+	s.reply(w, r, a, fault)
+}
+
+// before plays the faults that keep a request from being done.
+func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) bool {
+	refuse := func(status int, code string) bool {
+		_, _ = io.Copy(io.Discard, r.Body)
+		writeError(w, r, status, code, "")
+		return true
+	}
+	switch fault {
+	case Reset:
+		reset(w)
+		return true
+	case Stall:
+		select {
+		case <-s.done:
+		case <-r.Context().Done():
+		}
+		panic(http.ErrAbortHandler)
+	case InternalError:
+		return refuse(500, "InternalError")
+	case Unavailable:
+		return refuse(503, "ServiceUnavailable")
+	case SlowDown:
+		return refuse(503, "SlowDown")
+	case ErrorIn200:
+		return refuse(200, "InternalError")
+	case FalseYes:
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		return true
+	case Conflict:
+		return refuse(409, "ConditionalRequestConflict")
+	case Skewed:
+		return refuse(403, "RequestTimeTooSkewed")
+	case Moved:
+		if !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/") {
+			w.Header().Set("X-Amz-Bucket-Region", "eu-west-1")
+			return refuse(301, "PermanentRedirect")
+		}
+	}
+	return false
+}
+
+func reset(w http.ResponseWriter) {
+	c, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	c.Close()
+}
+
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
+	switch fault {
+	case LoseAnswer:
+		reset(w)
+		return
+	case DoneErrorIn200:
+		writeError(w, r, 200, "InternalError", "")
+		return
+	}
+	if a.status >= 400 {
+		writeError(w, r, a.status, a.code, a.msg)
+		return
+	}
+	for name, value := range a.header {
+		w.Header().Set(name, value)
+	}
+	if a.length > 0 && a.body == nil {
+		w.Header().Set("Content-Length", fmt.Sprint(a.length))
+	} else {
+		w.Header().Set("Content-Length", fmt.Sprint(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	if fault == HalfAnswer {
+		_, _ = w.Write(a.body[:len(a.body)/2])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(a.body)
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, status int, code, msg string) {
+	if r.Method == "HEAD" {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, msg)
+}

@@ -1,0 +1,446 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"palhm/backends"
+	"palhm/backends/backendtest"
+	"palhm/backends/s3"
+	"palhm/backends/s3/s3test"
+)
+
+// What the servers prove, and what only the fake one can: both keep the contract, and
+// check signatures and the checksums of parts and of whole objects. Storage classes
+// are MinIO's alone. The paging of open uploads, an error in a 200 answer, 409 on a
+// conditional completion, listings that lag, conditions of policies and equal parts
+// are proven on s3test only.
+
+// server is a real one, on the loopback.
+type server struct {
+	name string
+	url  string
+	dir  string
+	args []string
+	env  []string
+	cmd  *exec.Cmd
+}
+
+// tool finds a program that scripts/test has built.
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(filepath.Join(os.Getenv("PALHM_TEST_TOOLS"), name))
+	if os.Getenv("PALHM_TEST_TOOLS") == "" {
+		path, err = exec.LookPath(name)
+	}
+	if err != nil {
+		t.Skip("needs " + name)
+	}
+	return path
+}
+
+// serve starts a server with a bucket called "bucket". It ends with the test.
+func serve(t testing.TB, name string) *server {
+	t.Helper()
+	withKeys(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	s := &server{name: name, url: "http://" + addr, dir: t.TempDir()}
+	path := tool(t, name)
+	switch name {
+	case "versitygw":
+		s.args = []string{path, "--quiet", "--keep-alive", "--port", addr, "posix", s.dir}
+		s.env = []string{"ROOT_ACCESS_KEY=palhmtest", "ROOT_SECRET_KEY=palhmsecret"}
+	case "minio":
+		s.args = []string{path, "server", "--quiet", "--address", addr, s.dir}
+		s.env = []string{"MINIO_ROOT_USER=palhmtest", "MINIO_ROOT_PASSWORD=palhmsecret", "MINIO_UPDATE=off", "HOME=" + s.dir}
+	}
+	s.start(t)
+	t.Cleanup(func() { s.kill() })
+	c := s.client(t)
+	for range 100 {
+		if _, err = c.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String("bucket")}); err == nil {
+			return s
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("%s does not start: %v", name, err)
+	return nil
+}
+
+func (s *server) start(t testing.TB) {
+	t.Helper()
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd.Env = append(os.Environ(), s.env...)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		if r, err := http.Get(s.url); err == nil {
+			r.Body.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("%s does not answer", s.name)
+}
+
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// client is the SDK's, to look behind palhm's back.
+func (s *server) client(t testing.TB) *awss3.Client {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.BaseEndpoint, o.UsePathStyle = &s.url, true })
+}
+
+func (s *server) options(t testing.TB, root string) s3.Options {
+	return s3.Options{
+		Bucket: "bucket", Root: root, Endpoint: s.url, PartSize: part,
+		Backoff: 5 * time.Millisecond, Heartbeat: time.Hour, LockDir: t.TempDir(), StateDir: t.TempDir(),
+	}
+}
+
+// left lists what a bucket holds, open uploads of a key included.
+func (s *server) left(t testing.TB, below string, uploads ...string) (keys []string) {
+	t.Helper()
+	c := s.client(t)
+	pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{Bucket: aws.String("bucket"), Prefix: &below})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out.Contents {
+			keys = append(keys, *o.Key)
+		}
+	}
+	for _, key := range append(uploads, below) {
+		out, err := c.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: aws.String("bucket"), Prefix: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range out.Uploads {
+			keys = append(keys, "upload of "+*u.Key)
+		}
+	}
+	return keys
+}
+
+var servers = []string{"versitygw", "minio"}
+
+func onServers(t *testing.T, f func(t *testing.T, s *server)) {
+	for _, name := range servers {
+		t.Run(name, func(t *testing.T) { f(t, serve(t, name)) })
+	}
+}
+
+func TestServersKeepContract(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		n := 0
+		opened := map[backends.Store]s3.Options{}
+		backendtest.Run(t, backendtest.Config{
+			Objects: 100,
+			New: func(t testing.TB) backends.Store {
+				n++
+				o := srv.options(t, fmt.Sprintf("root%d/x", n))
+				s := open(t, o)
+				opened[s] = o
+				return s
+			},
+			Reopen: func(t testing.TB, s backends.Store) backends.Store {
+				again := open(t, opened[s])
+				opened[again] = opened[s]
+				return again
+			},
+			Plant: func(t testing.TB, s backends.Store, path, content string) {
+				key := opened[s].Root + "/" + path
+				if _, err := srv.client(t).PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: strings.NewReader(content)}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Peek: func(t testing.TB, s backends.Store, path string) (string, bool) {
+				key := opened[s].Root + "/" + path
+				out, err := srv.client(t).GetObject(t.Context(), &awss3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key})
+				if err != nil {
+					return "", false
+				}
+				defer out.Body.Close()
+				data, _ := io.ReadAll(out.Body)
+				return string(data), true
+			},
+		})
+	})
+}
+
+// TestServersUploads of many lengths, each part and each whole checked by the server.
+func TestServersUploads(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		s := open(t, srv.options(t, "r"))
+		c := begin(t, s, copy1)
+		m := manifest(copy1)
+		lengths := []int64{0, part, part + 1, 3*part + 5}
+		for _, n := range lengths {
+			st, err := backends.Put(t.Context(), c, fmt.Sprint(n), stream(n, nil), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Objects = append(m.Objects, record(fmt.Sprint(n), st))
+		}
+		if err := backends.Commit(t.Context(), c, m); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range lengths {
+			r, err := s.Open(t.Context(), copy1, fmt.Sprint(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			r.Close()
+			if err != nil || string(got) != bytesOf(n) {
+				t.Errorf("%d bytes: something else was stored: %v", n, err)
+			}
+		}
+		if err := s.Remove(t.Context(), copy1); err != nil {
+			t.Error(err)
+		}
+		if left := srv.left(t, "r/"); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	})
+}
+
+// TestServersFaults between palhm and the server, at every kind of request.
+func TestServersFaults(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		proxy := s3test.NewProxy(t, srv.url)
+		n := 0
+		for name, fault := range map[string]s3test.Fault{
+			"reset": s3test.Reset, "lost answer": s3test.LoseAnswer, "half answer": s3test.HalfAnswer,
+			"500": s3test.InternalError, "SlowDown": s3test.SlowDown, "stall": s3test.Stall,
+		} {
+			for _, op := range operations {
+				if fault == s3test.Stall && op != "UploadPart" && op != "CompleteMultipartUpload" {
+					continue // each costs a while
+				}
+				t.Run(op+" "+name, func(t *testing.T) {
+					n++
+					o := srv.options(t, fmt.Sprintf("f%d", n))
+					o.Endpoint = proxy.URL
+					if fault == s3test.Stall {
+						o.Stall = time.Second
+					}
+					proxy.Set(times(op, 2, fault))
+					s := open(t, o)
+					if err := wholeLife(t, s); err != nil {
+						t.Error(err)
+					}
+					if err := s.Recover(t.Context()); err != nil {
+						t.Error(err)
+					}
+					proxy.Set(nil)
+					if left := srv.left(t, o.Root+"/", o.Root+"/"+copy1+"/big"); len(left) > 0 {
+						t.Errorf("left: %q", left)
+					}
+				})
+			}
+		}
+	})
+}
+
+// TestServerIsKilled in the middle of an upload, and comes back after a moment: the
+// upload goes on.
+func TestServerIsKilled(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		o := srv.options(t, "k")
+		o.Backoff = 300 * time.Millisecond
+		s := open(t, o)
+		c := begin(t, s, copy1)
+		r := &hook{r: stream(6*part, nil), at: 3 * part, do: func() {
+			srv.kill()
+			go func() {
+				time.Sleep(time.Second)
+				srv.start(t)
+			}()
+		}}
+		st, err := backends.Put(t.Context(), c, "big", r, 0)
+		if err != nil {
+			t.Fatalf("put: %v", err)
+		}
+		if err := backends.Commit(t.Context(), c, manifest(copy1, record("big", st))); err != nil {
+			t.Fatal(err)
+		}
+		wantCopies(t, s, copy1)
+	})
+}
+
+// hook does something once, when a stream has come to a place.
+type hook struct {
+	r  io.Reader
+	n  int64
+	at int64
+	do func()
+	sync.Once
+}
+
+func (h *hook) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if h.n += int64(n); h.n >= h.at {
+		h.Do(h.do)
+	}
+	return n, err
+}
+
+// TestServersClasses: MinIO knows storage classes, versitygw knows none, and there the
+// failure loses nothing.
+func TestServersClasses(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		o := srv.options(t, "c")
+		o.RotClass = "REDUCED_REDUNDANCY"
+		s := open(t, o)
+		makeCopy(t, s, copy1)
+		err := s.Finish(t.Context(), copy1)
+		if srv.name == "minio" {
+			if err != nil {
+				t.Error(err)
+			}
+			out, err := srv.client(t).HeadObject(t.Context(), &awss3.HeadObjectInput{Bucket: aws.String("bucket"), Key: aws.String("c/" + copy1 + "/a")})
+			if err != nil || out.StorageClass != "REDUCED_REDUNDANCY" {
+				t.Errorf("got class %v, %v", out.StorageClass, err)
+			}
+		} else if err == nil {
+			t.Errorf("%s knows classes now", srv.name)
+		}
+		wantCopies(t, s, copy1)
+	})
+}
+
+// TestKilledAtAnyMoment: another process makes copies until it is killed. Then every
+// copy is whole or absent, and one more run leaves neither upload nor object.
+func TestKilledAtAnyMoment(t *testing.T) {
+	trials := 8
+	if n := os.Getenv("PALHM_TEST_KILLS"); n != "" {
+		fmt.Sscan(n, &trials)
+	}
+	onServers(t, func(t *testing.T, srv *server) {
+		o := srv.options(t, "kill")
+		committed := 0
+		for i := range trials {
+			cmd := exec.Command(os.Args[0], "-test.run", "^TestChild$")
+			cmd.Env = append(os.Environ(), "PALHM_TEST_CHILD="+srv.url, "PALHM_TEST_STATE="+o.StateDir, fmt.Sprintf("PALHM_TEST_NUMBER=%d", i))
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(100+i*1400/trials) * time.Millisecond)
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			s := open(t, o)
+			if err := s.Recover(t.Context()); err != nil {
+				t.Errorf("recover: %v", err)
+			}
+			infos, err := s.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			committed += len(infos)
+			for _, info := range infos {
+				checkWhole(t, s, info)
+				if err := s.Remove(t.Context(), info.Prefix); err != nil {
+					t.Error(err)
+				}
+			}
+			if left := srv.left(t, "kill/", childKeys(i)...); len(left) > 0 {
+				t.Errorf("trial %d: left: %q\n%s", i, left, out.String())
+			}
+		}
+		t.Logf("%d trials, %d committed copies", trials, committed)
+	})
+}
+
+// childCopies are those that the child of a trial makes, one after the other.
+func childCopies(trial int) (names []string) {
+	for i := range 50 {
+		at := time.Date(2022, 5, 1, trial/60, trial%60, i, 0, time.UTC)
+		names = append(names, backends.FormatPrefix(at, "iso"))
+	}
+	return names
+}
+
+func childKeys(trial int) (keys []string) {
+	for _, name := range childCopies(trial) {
+		keys = append(keys, "kill/"+name+"/big")
+	}
+	return keys
+}
+
+// TestChild makes copies until it is killed.
+func TestChild(t *testing.T) {
+	endpoint := os.Getenv("PALHM_TEST_CHILD")
+	if endpoint == "" {
+		return // only TestKilledAtAnyMoment needs it
+	}
+	trial := 0
+	fmt.Sscan(os.Getenv("PALHM_TEST_NUMBER"), &trial)
+	s := open(t, s3.Options{Bucket: "bucket", Root: "kill", Endpoint: endpoint, PartSize: part, StateDir: os.Getenv("PALHM_TEST_STATE"), LockDir: t.TempDir()})
+	for _, name := range childCopies(trial) {
+		c := begin(t, s, name)
+		m := manifest(name, put(t, c, "a/small", "x"))
+		st, err := backends.Put(t.Context(), c, "big", stream(2*part+1, nil), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Objects = append(m.Objects, record("big", st))
+		if err := backends.Commit(context.Background(), c, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkWhole reads all of a copy.
+func checkWhole(t *testing.T, s *s3.Store, info backends.Info) {
+	t.Helper()
+	for path, want := range map[string]string{"a/small": "x", "big": bytesOf(2*part + 1)} {
+		r, err := s.Open(t.Context(), info.Prefix, path)
+		if err != nil {
+			t.Errorf("%s: %v", info.Prefix, err)
+			continue
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s is not whole: %v", info.Prefix, path, err)
+		}
+	}
+	if info.Damage != nil || info.Objects != 2 {
+		t.Errorf("got %+v", info)
+	}
+}

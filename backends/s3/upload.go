@@ -1,0 +1,333 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/minio/crc64nvme"
+)
+
+// source is a stream that is read once and hashed as it passes.
+type source struct {
+	r   io.Reader
+	crc hash.Hash64
+	n   int64
+	err error // how it ended
+}
+
+func newSource(r io.Reader) *source { return &source{r: r, crc: crc64nvme.New()} }
+
+// fill reads until b is full or the stream has ended. Only a failure of the stream
+// is an error.
+func (s *source) fill(ctx context.Context, b []byte) (n int, err error) {
+	for n < len(b) && s.err == nil {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		var got int
+		got, s.err = s.r.Read(b[n:])
+		n += got
+	}
+	s.crc.Write(b[:n])
+	s.n += int64(n)
+	if s.err != nil && s.err != io.EOF {
+		return n, s.err
+	}
+	return n, nil
+}
+
+func (s *source) ended() bool { return s.err == io.EOF }
+
+// upload is a stream on its way into an object.
+type upload struct {
+	copy    *Copy
+	key     string
+	src     *source
+	plan    schedule
+	buffers *buffers
+
+	id    string // "" = there is no multipart upload
+	stray bool   // another one may be there, whose answer was lost
+	asked bool   // the store was asked to make the object
+	slots chan struct{}
+	wg    sync.WaitGroup
+
+	mu    sync.Mutex
+	parts []types.CompletedPart
+}
+
+// run sends what head holds and the stream after it. When it fails there may be an
+// upload that has to be aborted.
+func (u *upload) run(ctx context.Context, head []byte) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer u.buffers.close()
+	defer u.wg.Wait()
+	first, err := u.next(ctx, 0, head)
+	if err != nil {
+		return err
+	}
+	var ahead [1]byte // does anything follow the first part?
+	n := 0
+	if !u.src.ended() {
+		if n, err = u.src.fill(ctx, ahead[:]); err != nil {
+			u.buffers.put(first)
+			return err
+		}
+	}
+	if n == 0 {
+		defer u.buffers.put(first)
+		return u.copy.putWhole(ctx, u.key, first.bytes())
+	}
+	if err := u.create(ctx); err != nil {
+		u.buffers.put(first)
+		return err
+	}
+	if err := u.sendAll(ctx, cancel, first, ahead[:]); err != nil {
+		cancel(err)
+		return context.Cause(ctx) // what failed first
+	}
+	return u.complete(ctx)
+}
+
+// sendAll sends the first part, and the rest of the stream, which starts with ahead.
+func (u *upload) sendAll(ctx context.Context, cancel context.CancelCauseFunc, b *buffer, ahead []byte) (err error) {
+	for i := 0; b.n > 0; i++ {
+		if i == u.plan.parts {
+			u.buffers.put(b)
+			return u.plan.tooLong()
+		}
+		if i == u.plan.parts*8/10 && u.plan.equal {
+			u.copy.warn(fmt.Sprintf("%s has used 80%% of its %d parts; at %d bytes it fails: set alloc_size of the object to about its size", u.key, u.plan.parts, u.plan.reach()))
+		}
+		u.send(ctx, cancel, i, b)
+		if u.src.ended() && len(ahead) == 0 {
+			break
+		}
+		if b, err = u.next(ctx, i+1, ahead); err != nil {
+			return err
+		}
+		ahead = nil
+		if b.n == 0 {
+			u.buffers.put(b)
+		}
+	}
+	u.wg.Wait()
+	return context.Cause(ctx)
+}
+
+// next fills a buffer with part i, which starts with ahead.
+func (u *upload) next(ctx context.Context, i int, ahead []byte) (*buffer, error) {
+	b, err := u.buffers.get(ctx, u.plan.size(min(i, u.plan.parts-1)))
+	if err != nil && i == 0 && ctx.Err() == nil { // a hint that asks for too much
+		u.plan = u.copy.store.quirks.scheduleFor(0)
+		b, err = u.buffers.get(ctx, u.plan.size(0))
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.n = copy(b.data, ahead)
+	n, err := u.src.fill(ctx, b.data[b.n:])
+	b.n += n
+	if err != nil {
+		u.buffers.put(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+// create begins the multipart upload. Its key is in the journal before that, since
+// the answer, with the upload's id, can be lost.
+func (u *upload) create(ctx context.Context) error {
+	s := u.copy.store
+	c, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.journal(u.key, uploadBegun); err != nil {
+		u.copy.warn("an upload that is cut short may stay unnoticed: " + err.Error())
+	}
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &c.bucket, Key: &u.key, StorageClass: types.StorageClass(s.opt.SinkClass), Tagging: s.tagging(),
+		ServerSideEncryption: types.ServerSideEncryption(s.opt.SSE), SSEKMSKeyId: optional(s.opt.KMSKey),
+	}
+	s.quirks.start(in)
+	out, err := c.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		u.stray = true
+		if !isAnswer(err) {
+			u.copy.doubtful()
+		}
+		return failed(ctx, "begin the upload of "+s.url(u.key), err)
+	}
+	u.stray = attempts(out.ResultMetadata) > 1
+	u.id = aws.ToString(out.UploadId)
+	return nil
+}
+
+// attempts is how often a request was sent.
+func attempts(m middleware.Metadata) int {
+	results, _ := retry.GetAttemptResults(m)
+	return len(results.Results)
+}
+
+// send sends a part as soon as one of the slots is free.
+func (u *upload) send(ctx context.Context, cancel context.CancelCauseFunc, i int, b *buffer) {
+	select {
+	case u.slots <- struct{}{}:
+	case <-ctx.Done():
+		u.buffers.put(b)
+		return
+	}
+	u.mu.Lock()
+	u.parts = append(u.parts, types.CompletedPart{})
+	u.mu.Unlock()
+	u.wg.Go(func() {
+		part, err := u.sendPart(ctx, int32(i+1), b.bytes())
+		u.buffers.put(b)
+		<-u.slots
+		if err != nil {
+			cancel(err)
+			return
+		}
+		u.mu.Lock()
+		u.parts[i] = part
+		u.mu.Unlock()
+	})
+}
+
+func (u *upload) sendPart(ctx context.Context, number int32, data []byte) (part types.CompletedPart, err error) {
+	s := u.copy.store
+	c, err := s.api(ctx)
+	if err != nil {
+		return part, err
+	}
+	sum, b := s.quirks.sums(data), newBody(data)
+	defer b.retire()
+	out, err := c.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket: &c.bucket, Key: &u.key, UploadId: &u.id, PartNumber: &number,
+		Body: b, ContentLength: aws.Int64(int64(len(data))), ChecksumCRC64NVME: sum.crc, ContentMD5: sum.md5,
+	})
+	if err != nil {
+		return part, failed(ctx, fmt.Sprintf("send part %d of %s", number, s.url(u.key)), err)
+	}
+	return types.CompletedPart{ETag: out.ETag, PartNumber: &number, ChecksumCRC64NVME: sum.crc}, nil
+}
+
+// complete makes the object. Whatever is answered, the object is looked at: an
+// answer can be lost, a repeated request is refused, and an error can come after
+// the object has been made.
+func (u *upload) complete(ctx context.Context) error {
+	s := u.copy.store
+	what := "complete " + s.url(u.key)
+	_ = s.journal(u.key, fmt.Sprintf(uploadCompleting, u.src.n)) // a refusal was warned of when it began
+	crc := u.crc()
+	var last error
+	for try := 1; ; try++ {
+		u.asked = true
+		err := u.askComplete(ctx, crc)
+		if ctx.Err() != nil {
+			return failed(ctx, what, err)
+		}
+		if err != nil {
+			last = err
+		}
+		st, headErr := s.head(ctx, u.key)
+		switch {
+		case headErr != nil:
+			return headErr
+		case st != nil && st.is(u.src.n, crc):
+			u.id = ""
+			_ = s.journal(u.key, uploadEnded)
+			return nil
+		case st != nil:
+			return fmt.Errorf("%s: the object there has %d bytes or another checksum, want %d bytes", what, st.size, u.src.n)
+		case err != nil && !retryable(err) && !isTaken(err) && !isNoUpload(err), try >= s.opt.Attempts:
+			return failed(ctx, what, orAbsent(last))
+		}
+		if err := s.pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// orAbsent is the failure of a request that was answered with a yes and has made
+// nothing.
+func orAbsent(err error) error {
+	if err == nil {
+		return errors.New("the store says that it is done, but there is no object")
+	}
+	return err
+}
+
+// askComplete sends the request once.
+func (u *upload) askComplete(ctx context.Context, crc *string) error {
+	s := u.copy.store
+	c, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket: &c.bucket, Key: &u.key, UploadId: &u.id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
+	}
+	if s.hasConditions() {
+		in.IfNoneMatch = aws.String("*")
+	}
+	if crc != nil {
+		in.ChecksumCRC64NVME, in.ChecksumType, in.MpuObjectSize = crc, types.ChecksumTypeFullObject, &u.src.n
+	}
+	_, err = c.CompleteMultipartUpload(ctx, in, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
+	if isUnknown(err) && in.IfNoneMatch != nil {
+		s.loseConditions()
+		return u.askComplete(ctx, crc)
+	}
+	return err
+}
+
+// crc is the checksum of the whole object, when the store is asked to keep it.
+func (u *upload) crc() *string {
+	if u.copy.store.quirks.checksum != checksumCRC64NVME {
+		return nil
+	}
+	return base64CRC(u.src.crc)
+}
+
+func (st *stat) is(size int64, crc *string) bool {
+	return st.size == size && (crc == nil || st.crc == nil || *crc == *st.crc)
+}
+
+// cleanupTime bounds what is done after a failure.
+const cleanupTime = time.Minute
+
+// discard removes what a failed upload has left: its parts, the object that may have
+// been made after all, and another upload of the key. cause is the failure.
+func (u *upload) discard(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	s := u.copy.store
+	var left error
+	if u.id != "" {
+		left = s.abortUpload(ctx, u.key, u.id)
+	}
+	if u.asked && u.id != "" {
+		if !isAnswer(cause) {
+			u.copy.doubtful()
+		}
+		left = errors.Join(left, s.deleteObject(ctx, u.key))
+	}
+	if !u.stray {
+		return left
+	}
+	return errors.Join(left, s.abortUploads(ctx, u.key, func(up types.MultipartUpload) bool { return aws.ToString(up.Key) == u.key }))
+}

@@ -1,0 +1,89 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// abortUpload aborts an upload until the store no longer knows it: a part that was
+// under way when the first request came may have been kept.
+func (s *Store) abortUpload(ctx context.Context, key, id string) error {
+	c, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	what := "abort the upload of " + s.url(key)
+	for try := 1; ; try++ {
+		_, err := c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &c.bucket, Key: &key, UploadId: &id})
+		if isNoUpload(err) {
+			return nil
+		}
+		if err != nil {
+			return failed(ctx, what, err)
+		}
+		_, err = c.ListParts(ctx, &s3.ListPartsInput{Bucket: &c.bucket, Key: &key, UploadId: &id, MaxParts: aws.Int32(1)})
+		if isNoUpload(err) || isDenied(err) {
+			return nil
+		}
+		if try >= s.opt.Attempts {
+			return failed(ctx, what, orStays(err))
+		}
+		if err := s.pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+func orStays(err error) error {
+	if err == nil {
+		return errors.New("the store says that it is done, and lists it still")
+	}
+	return err
+}
+
+// abortUploads aborts the open uploads below a key that are mine. Some stores refuse
+// the marker with which the next page is asked for: then it starts over, since what
+// was on this page is gone.
+func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.MultipartUpload) bool) error {
+	c, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	what := "list the open uploads in " + s.url(below)
+	in := &s3.ListMultipartUploadsInput{Bucket: &c.bucket, Prefix: &below}
+	gone := 0 // since the listing was begun
+	for {
+		out, err := c.ListMultipartUploads(ctx, in)
+		if err != nil && in.KeyMarker != nil && status(err)/100 == 4 && gone > 0 {
+			in.KeyMarker, in.UploadIdMarker, gone = nil, nil, 0
+			continue
+		}
+		if isUnknown(err) {
+			return nil // a store without uploads has none that are open
+		}
+		if err != nil {
+			return failed(ctx, what, err)
+		}
+		for _, up := range out.Uploads {
+			if !mine(up) {
+				continue
+			}
+			if err := s.abortUpload(ctx, aws.ToString(up.Key), aws.ToString(up.UploadId)); err != nil {
+				return err
+			}
+			gone++
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			return nil
+		}
+		if aws.ToString(out.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
+			return fmt.Errorf("%s: the store gives the same page again and again", what)
+		}
+		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+	}
+}
