@@ -251,5 +251,6 @@ func each(list []figures, of func(figures) float64) []float64 {
 // spread gives the median, and the least and the greatest value.
 func spread(x []float64, format string) string {
 	s := slices.Sorted(slices.Values(x))
-	return fmt.Sprintf(format+" ("+format+"-"+format+")", s[len(s)/2], s[0], s[len(s)-1])
+	median := (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+	return fmt.Sprintf(format+" ("+format+"-"+format+")", median, s[0], s[len(s)-1])
 }
