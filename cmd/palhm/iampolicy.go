@@ -67,11 +67,7 @@ aws iam put-role-policy --role-name backup --policy-name palhm --policy-document
 }
 
 func (a *app) iamPolicy(ctx context.Context, args []string, o iamPolicyOptions) error {
-	file, name, err := a.siteAndTask(args, o.task)
-	if err != nil {
-		return err
-	}
-	site, err := a.load(ctx, file)
+	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err
 	}

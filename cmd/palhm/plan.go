@@ -40,11 +40,7 @@ group holds indices into the "groups" of its backup.`,
 }
 
 func (a *app) plan(ctx context.Context, args []string, o planOptions) error {
-	file, name, err := a.siteAndTask(args, o.task)
-	if err != nil {
-		return err
-	}
-	site, err := a.load(ctx, file)
+	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err
 	}

@@ -43,11 +43,7 @@ copy, and why.`,
 }
 
 func (a *app) rotate(ctx context.Context, args []string, o rotateOptions) error {
-	file, name, err := a.siteAndTask(args, o.task)
-	if err != nil {
-		return err
-	}
-	site, err := a.load(ctx, file)
+	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err
 	}

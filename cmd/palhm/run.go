@@ -63,11 +63,7 @@ palhm -q run --wait 30m backup`,
 }
 
 func (a *app) run(ctx context.Context, args []string, o runOptions) error {
-	file, name, err := a.siteAndTask(args, o.task)
-	if err != nil {
-		return err
-	}
-	site, err := a.load(ctx, file)
+	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,17 @@ func (a *app) siteAndTask(args []string, taskFlag string) (site, task string, er
 	return site, task, nil
 }
 
+// loadFor loads the site that the arguments [SITE] [TASK] name, and returns the name
+// of the task, which may be "".
+func (a *app) loadFor(ctx context.Context, args []string, taskFlag string) (*plan.Site, string, error) {
+	file, name, err := a.siteAndTask(args, taskFlag)
+	if err != nil {
+		return nil, "", err
+	}
+	site, err := a.load(ctx, file)
+	return site, name, err
+}
+
 // siteArg is siteAndTask for the commands that take no task.
 func (a *app) siteArg(args []string) (string, error) {
 	if len(args) == 1 && a.flags.site != "" {
