@@ -12,8 +12,8 @@ import (
 )
 
 // The goals are held against versitygw v1.8.0, minio v0.0.0-20260212201848,
-// aws-cli 1.45.11, rclone v1.76.0, s5cmd v2.3.0 and mc v0.0.0-20250313080218. All of
-// them sign what they send, since the servers are reached without TLS.
+// aws-cli 1.45.11, rclone v1.76.0, s5cmd v2.3.0 and mc v0.0.0-20250313080218. The
+// servers are reached without TLS: palhm then hashes what it sends to sign it.
 const (
 	streamGiB = 2
 	smallMany = 1000 // small objects
