@@ -423,7 +423,7 @@ func TestClasses(t *testing.T) {
 // TestClassOfLargeObject is changed in parts, which the fake server only counts.
 func TestClassOfLargeObject(t *testing.T) {
 	if testing.Short() {
-		t.SkipNow() // six gigabytes through the loopback
+		t.Skip("needs six gigabytes through the loopback: not with -short")
 	}
 	srv := s3test.New(t, s3test.Quirks{Discard: true})
 	o := options(t, srv)
