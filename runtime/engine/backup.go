@@ -54,19 +54,23 @@ func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) erro
 	if backend.Kind == "null" {
 		return nil
 	}
-	r.finish(outer, store, t, copied.Prefix)
+	if err := r.finish(outer, store, copied.Prefix); err != nil {
+		r.after(t, err.Error())
+	}
 	return r.rotate(outer, store, t, copied)
 }
 
-// finish does what is left to do on a copy that is safe.
-func (r *run) finish(ctx context.Context, store backends.Store, t *plan.Task, prefix string) {
+// finish does what is left to do on a copy that is safe, and on earlier ones; prefix
+// "" means only those. The end of ctx is no failure of it: whoever calls it looks.
+func (e *Engine) finish(ctx context.Context, store backends.Store, prefix string) error {
 	f, ok := store.(backends.Finisher)
 	if !ok {
-		return
+		return nil
 	}
 	if err := f.Finish(ctx, prefix); err != nil && ctx.Err() == nil {
-		r.after(t, err.Error())
+		return err
 	}
+	return nil
 }
 
 // fill makes the objects of a copy and commits it, or aborts it.

@@ -4,7 +4,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -126,5 +125,5 @@ func (e *Engine) workers(cpus, n int) int {
 	case e.Workers == 0:
 		return cpus
 	}
-	return cmp.Or(e.Workers, 1)
+	return e.Workers
 }

@@ -112,10 +112,8 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 		}
 		problems = append(problems, fmt.Sprintf("remove what an earlier run left: %v", err))
 	}
-	if f, ok := store.(backends.Finisher); ok {
-		if err := f.Finish(ctx, ""); err != nil && ctx.Err() == nil {
-			problems = append(problems, err.Error())
-		}
+	if err := e.finish(ctx, store, ""); err != nil {
+		problems = append(problems, err.Error())
 	}
 	infos, err := store.List(ctx)
 	if err != nil {
