@@ -32,13 +32,14 @@ func (p Pos) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // Site is everything that one site file and the modules it loads declared.
 type Site struct {
-	File     string   `json:"file"`   // absolute path
-	Digest   string   `json:"digest"` // SHA-256, hex, over the text of the site and its own modules
-	Doc      string   `json:"doc,omitempty"`
-	Settings Settings `json:"settings"`
-	Tasks    []*Task  `json:"tasks"`             // in declaration order; names are unique
-	Inputs   []Input  `json:"inputs,omitempty"`  // what was read while loading, sorted
-	Modules  []Module `json:"modules,omitempty"` // every file loaded, the site first
+	File       string      `json:"file"`   // absolute path
+	Digest     string      `json:"digest"` // SHA-256, hex, over the text of the site and its own modules
+	Doc        string      `json:"doc,omitempty"`
+	Settings   Settings    `json:"settings"`
+	Tasks      []*Task     `json:"tasks"` // in declaration order; names are unique
+	BootReport *BootReport `json:"boot_report,omitempty"`
+	Inputs     []Input     `json:"inputs,omitempty"`  // what was read while loading, sorted
+	Modules    []Module    `json:"modules,omitempty"` // every file loaded, the site first
 }
 
 // Task returns the task of that name, or nil.
@@ -57,8 +58,10 @@ const DefaultVerbosity = 3
 
 // Settings are the site's own settings.
 type Settings struct {
-	Workers   int `json:"nb_workers"` // objects at a time: 0 = the CPUs this process may use, negative = unlimited
-	Verbosity int `json:"vl"`         // 0 critical, 1 error, 2 warning, 3 info, 4 and above debug
+	Workers   int     `json:"nb_workers"`           // objects at a time: 0 = the CPUs this process may use, negative = unlimited
+	Verbosity int     `json:"vl"`                   // 0 critical, 1 error, 2 warning, 3 info, 4 and above debug
+	OnFailure *Notice `json:"on_failure,omitempty"` // sent when a run has failed, or something after its main work
+	OnSuccess *Notice `json:"on_success,omitempty"` // sent when all went well
 }
 
 // Input is a fact of the host that was read while the site loaded.
@@ -87,14 +90,19 @@ type Task struct {
 // Routine is a list of steps, run one after the other.
 type Routine struct {
 	Steps []Step `json:"steps"`
+	Args  []Arg  `json:"args,omitempty"` // in the order of the site
+	Uses  []Step `json:"uses,omitempty"` // what its functions may run, as far as it is declared
 }
 
 // Step is one step of a routine. Exactly one of its fields besides Pos is set.
 type Step struct {
-	Pos      Pos      `json:"pos"`
-	Pipeline Pipeline `json:"pipeline,omitempty"` // an exec is a pipeline of one stage
-	Task     *Task    `json:"-"`                  // declared earlier, so there is no cycle
-	TaskName string   `json:"task,omitempty"`     // the name of Task
+	Pos      Pos          `json:"pos"`
+	Pipeline Pipeline     `json:"pipeline,omitempty"` // an exec is a pipeline of one stage
+	Task     *Task        `json:"-"`                  // declared earlier, so there is no cycle
+	TaskName string       `json:"task,omitempty"`     // the name of Task
+	Call     *Call        `json:"call,omitempty"`
+	Sigmask  *Sigmask     `json:"sigmask,omitempty"`
+	DNSSEC   *DNSSECCheck `json:"dnssec_check,omitempty"`
 }
 
 // PrefixFormat says how a copy is named after the time at which its run began.
@@ -125,10 +133,17 @@ func (b *Backup) Objects() int {
 
 // Group is objects that may be made at the same time.
 type Group struct {
-	Name    string    `json:"name"`
-	Pos     Pos       `json:"pos"`
-	Depends []int     `json:"depends,omitempty"` // indices into Backup.Groups; the graph has no cycle
-	Objects []*Object `json:"objects"`           // in declaration order
+	Name    string       `json:"name"`
+	Pos     Pos          `json:"pos"`
+	Depends []int        `json:"depends,omitempty"` // indices into Backup.Groups; the graph has no cycle
+	Objects []*Object    `json:"objects"`           // in declaration order
+	Make    *ObjectsCall `json:"make,omitempty"`    // gives further objects when the group is ready; nil = none
+}
+
+// ObjectsCall is a function of the site that gives objects.
+type ObjectsCall struct {
+	Name string      `json:"name"` // of the function
+	Func ObjectsFunc `json:"-"`
 }
 
 // Object is one file of a copy.
