@@ -20,14 +20,6 @@ func builtins() []*builtin {
 	}
 }
 
-// nativeName is predeclared in the standard modules only: the parts of them that
-// are written in Go.
-const nativeName = "native"
-
-func nativeValue() starlark.Value {
-	return starlarkstruct.FromStringDict(starlark.String(nativeName), starlark.StringDict{})
-}
-
 func structBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{

@@ -107,7 +107,7 @@ func (l *loader) lintShell(e *plan.Exec) {
 
 // lintUnused looks for groups and objects that no backup has.
 func (l *loader) lintUnused() {
-	if len(l.result.Tasks) == 0 {
+	if len(l.result.Tasks) == 0 && l.result.BootReport == nil {
 		l.warnings = append(l.warnings, &Error{Pos: plan.Pos{File: l.site.name}, Msg: "the site declares no task"})
 		return
 	}

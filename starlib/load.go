@@ -49,6 +49,7 @@ type loader struct {
 	inputs      map[plan.Input]bool
 	tasks       map[string]*plan.Task
 	settingsAt  plan.Pos
+	bootAt      plan.Pos // of the boot report
 	objects     []*objectValue
 	groups      []*groupValue
 	usedObjects map[*objectValue]bool
@@ -113,7 +114,7 @@ func newLoader(cfg Config, file string) *loader {
 		l.predeclared[b.Name] = b.bind(l)
 	}
 	l.standard = maps.Clone(l.predeclared)
-	l.standard[nativeName] = nativeValue()
+	l.standard[nativeName] = nativeValue(l)
 	return l
 }
 

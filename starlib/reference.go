@@ -23,13 +23,18 @@ type ModuleDoc struct {
 func Reference() []Doc {
 	var docs []Doc
 	for _, b := range builtins() {
-		d := b.Doc
-		if d.Signature == "" {
-			d.Signature = b.signature()
-		}
-		docs = append(docs, d)
+		docs = append(docs, b.document())
 	}
 	return docs
+}
+
+// document is the documentation of a built-in, with its signature.
+func (b *builtin) document() Doc {
+	d := b.Doc
+	if d.Signature == "" {
+		d.Signature = b.signature()
+	}
+	return d
 }
 
 // StandardModules describes the modules that are shipped in the program.
@@ -72,7 +77,7 @@ func standardModules() []ModuleDoc {
 
 // documentModule reads the documentation of a module from its text: docstrings of
 // the module and of functions, and for other values the comment right above the
-// assignment. Names that begin with "_" are private.
+// assignment, or what the Go part of the module says of itself. Names that begin with "_" are private.
 func documentModule(name, text string) ModuleDoc {
 	doc := ModuleDoc{Label: name}
 	tree, err := dialect.Parse(name, text, 0)
@@ -93,6 +98,9 @@ func documentModule(name, text string) ModuleDoc {
 				continue
 			}
 			d = Doc{Name: id.Name, Signature: id.Name, Text: commentAbove(lines, int(id.NamePos.Line))}
+			if member, ok := nativeMember(s.RHS); ok {
+				d = member
+			}
 		}
 		if d.Name != "" && d.Name[0] != '_' && !seen[d.Name] {
 			seen[d.Name] = true
@@ -100,6 +108,19 @@ func documentModule(name, text string) ModuleDoc {
 		}
 	}
 	return doc
+}
+
+// nativeMember describes native.NAME.
+func nativeMember(x syntax.Expr) (Doc, bool) {
+	dot, ok := x.(*syntax.DotExpr)
+	if !ok {
+		return Doc{}, false
+	}
+	id, ok := dot.X.(*syntax.Ident)
+	if !ok || id.Name != nativeName {
+		return Doc{}, false
+	}
+	return nativeDoc(dot.Name.Name)
 }
 
 // docstring is the string that a block begins with, without its indentation.
@@ -212,7 +233,7 @@ A label names a module, as in load("//lib/pg.star", "dump", blog_dump = "dump"):
 | "//lib/pg.star" | from the directory of the site file; when that is a symbolic link, from the link's |
 | "./x.star", "../x.star" | from the file that contains the load; not out of the site's directory |
 
-Declaring (backup, routine, settings) is allowed in the site file and in functions that it calls, and not at the top level of a module.
+Declaring (backup, routine, settings, boot_report) is allowed in the site file and in functions that it calls, and not at the top level of a module.
 
 This file is generated: ` + "`go generate ./starlib`" + `.
 

@@ -47,6 +47,11 @@ func TestStandardModulesAreDocumented(t *testing.T) {
 			if d.Text == "" {
 				t.Errorf("%s: %s has no documentation", m.Label, d.Name)
 			}
+			for _, p := range d.Params {
+				if p.Doc == "" || p.Type == "" {
+					t.Errorf("%s: parameter %s of %s has no documentation", m.Label, p.Name, d.Name)
+				}
+			}
 		}
 	}
 }
