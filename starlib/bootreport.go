@@ -50,8 +50,8 @@ func declareBootReport(c *call) (starlark.Value, error) {
 		UptimeSince: true, Uptime: true, BootID: true, LastBoot: true, Kernel: true, FailedUnits: true, Cause: true,
 	}
 	err := c.unpack(bootReportSetter(b))
-	if err == nil && len(b.To) == 0 && b.MUA.Kind != "stdout" {
-		err = errors.New(`missing argument mail_to; say who gets the mail: mail_to = ["root"]`)
+	if err == nil {
+		err = c.checkRecipients(b.MUA, b.To)
 	}
 	if regErr := c.registering(); regErr != nil {
 		return nil, regErr

@@ -196,6 +196,15 @@ func (c *call) param(name string) int {
 	return -1
 }
 
+// about says which argument an error is about that was found after unpack.
+func (c *call) about(param string, err error) error {
+	i := c.param(param)
+	if i < len(c.args) {
+		return &argError{i, "", param, err}
+	}
+	return &argError{-1, param, param, err}
+}
+
 func (c *call) tooMany(index int) error {
 	var positional, keywords []string
 	for _, p := range c.b.Params {

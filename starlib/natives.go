@@ -13,7 +13,8 @@ const nativeName = "native"
 // natives are the members of native, in the order of their modules.
 func natives() []*builtin {
 	return []*builtin{
-		bootReportNative(), stdoutNative(),
+		bootReportNative(), noticeNative(),
+		stdoutNative(), mailxNative(), smtpNative(), snsNative(),
 	}
 }
 

@@ -17,13 +17,20 @@ func settingsBuiltin() *builtin {
 			Params: []Param{
 				{Name: "nb_workers", Type: "int", Default: "0", KeywordOnly: true, Doc: "objects made at a time: 0 is the CPUs that palhm may use, negative is no limit"},
 				{Name: "vl", Type: "int", Default: "3", KeywordOnly: true, Doc: "verbosity: 0 critical, 1 error, 2 warning, 3 info, 4 and above debug"},
+				{Name: "on_failure", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 1, 4, 5 or by a signal other than SIGINT; notice() is in @palhm//mail.star`},
+				{Name: "on_success", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 0`},
 			},
 		},
 		run: func(c *call) (starlark.Value, error) {
 			s := plan.Settings{Verbosity: plan.DefaultVerbosity}
 			err := c.unpack(func(name string, v starlark.Value) error {
-				if name == "vl" {
+				switch name {
+				case "vl":
 					return toInt(&s.Verbosity, v, 0, maxVerbosity)
+				case "on_failure":
+					return toNotice(&s.OnFailure, v)
+				case "on_success":
+					return toNotice(&s.OnSuccess, v)
 				}
 				return toInt(&s.Workers, v, math.MinInt32, math.MaxInt32)
 			})

@@ -1,14 +1,68 @@
 package plan
 
-import "time"
+import (
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+)
 
 // MUA is what sends a message. Kind says which field is set; "stdout" has none.
 type MUA struct {
-	Kind  string `json:"kind"` // "stdout", "mailx", "smtp", "aws_sns"
+	Kind  string `json:"kind"`
 	Pos   Pos    `json:"pos"`
 	Mailx *Mailx `json:"mailx,omitempty"`
 	SMTP  *SMTP  `json:"smtp,omitempty"`
 	SNS   *SNS   `json:"aws_sns,omitempty"`
+}
+
+// The kinds of MUA.
+const (
+	MUAStdout = "stdout"
+	MUAMailx  = "mailx"
+	MUASMTP   = "smtp"
+	MUASNS    = "aws_sns"
+)
+
+var (
+	// mailxName is the name of an account or an address, as both bsd-mailx and
+	// s-nail take it. What is not in it they take for an option, a file, a folder, a
+	// command or several recipients.
+	mailxName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.+=%&-]*(@[\pL\pN_.-]+|@\[[\pL\pN.:]+\])?$`)
+	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
+)
+
+// CheckRecipient refuses what this kind of MUA cannot take for an address.
+func (m MUA) CheckRecipient(to string) error {
+	if to == "" || strings.TrimSpace(to) != to || strings.ContainsFunc(to, unicode.IsControl) {
+		return fmt.Errorf("got %q, want an address", to)
+	}
+	switch m.Kind {
+	case MUAMailx:
+		if !mailxName.MatchString(to) {
+			return fmt.Errorf("got %q, want an address or the name of an account, such as \"root\"", to)
+		}
+	case MUASMTP:
+		return checkAddress(to)
+	case MUASNS:
+		if !topicARN.MatchString(to) {
+			return fmt.Errorf("got %q, want the ARN of a topic, such as \"arn:aws:sns:eu-central-1:123456789012:alarm\"", to)
+		}
+	}
+	return nil
+}
+
+func checkAddress(to string) error {
+	a, err := mail.ParseAddress(to)
+	if err != nil {
+		return fmt.Errorf("got %q, want an address such as \"root@example.org\"", to)
+	}
+	if a.Name != "" || a.Address != to {
+		return fmt.Errorf("got %q, want the address alone: %q", to, a.Address)
+	}
+	return nil
 }
 
 // Mailx is the program mailx(1), of bsd-mailx or of s-nail.
