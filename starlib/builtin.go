@@ -16,6 +16,7 @@ type Param struct {
 	Type        string // in words
 	Default     string // as a site would write it; "" = required
 	KeywordOnly bool
+	TakesNone   bool // None is a value of its own, and not "not given"
 	Doc         string
 }
 
@@ -174,7 +175,7 @@ func (c *call) unpack(set func(name string, v starlark.Value) error) error {
 
 func (c *call) set(set func(string, starlark.Value) error, i int, where *argError, v starlark.Value) {
 	p := c.b.Params[i]
-	if v == starlark.None && p.Default != "" {
+	if v == starlark.None && p.Default != "" && !p.TakesNone {
 		return
 	}
 	if err := set(p.Name, v); err != nil {

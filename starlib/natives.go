@@ -15,6 +15,7 @@ func natives() []*builtin {
 	return []*builtin{
 		bootReportNative(), noticeNative(),
 		stdoutNative(), mailxNative(), smtpNative(), snsNative(),
+		dnssecCheckNative(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -73,6 +74,8 @@ func (r *routineArgs) step(v starlark.Value) error {
 		s.Pipeline = plan.Pipeline{v.e}
 	case *pipelineValue:
 		s.Pipeline = v.stages
+	case *dnssecValue:
+		s.DNSSEC, s.Pos = v.check, cmp.Or(v.pos, s.Pos)
 	case *taskValue:
 		s.Task, s.TaskName = v.task, v.task.Name
 	case *starlark.Function:

@@ -34,6 +34,10 @@ type Engine struct {
 	Grace   time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
 	Hurry   <-chan struct{} // when closed, grace periods are over; nil = never
 
+	// DNSSEC makes a check, and says in a line until when all is well. nil = no such
+	// step can be run.
+	DNSSEC func(context.Context, *plan.DNSSECCheck) (string, error)
+
 	// Now and Sleep are the clock. The zero value is the real one.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error

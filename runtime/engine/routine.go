@@ -24,6 +24,9 @@ func (r *run) step(ctx context.Context, s plan.Step, out *output) error {
 	if s.Task != nil {
 		return r.task(ctx, s.Task)
 	}
+	if s.DNSSEC != nil {
+		return r.dnssec(ctx, s.DNSSEC)
+	}
 	p, err := r.start(ctx, s.Pipeline, out)
 	if err != nil {
 		return err
