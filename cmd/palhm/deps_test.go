@@ -22,10 +22,11 @@ var rules = []rule{
 	{pkg: "runtime/proc", may: []string{"runtime/shell"}, why: "starting processes must be understood and tested without knowing of backups"},
 	{pkg: "runtime/report", may: []string{"runtime/plan"}, why: "a report is plain data and its rendering"},
 	{pkg: "runtime/rotate", may: []string{"runtime/plan", "backends"}, why: "what is removed is decided by a pure function that reaches no storage"},
-	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/proc", "runtime/rotate", "runtime/report", "backends"},
+	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/proc", "runtime/rotate", "runtime/report", "runtime/secret", "backends"},
 		why: "the engine runs any plan on any backend: it knows neither the language nor one kind of storage", never: []string{"go.starlark.net"}},
 	{pkg: "starlib", may: []string{"runtime/plan", "runtime/shell", "starlib/std"}, why: "loading a site starts no process and touches no backend"},
 	{pkg: "starlib/std", why: "it is the text of the standard modules and nothing else"},
+	{pkg: "runtime/secret", may: []string{"runtime/plan"}, why: "one place reads passwords, for all that need one"},
 	{pkg: "backends", may: []string{"runtime/plan"}, why: "the contract must not depend on one who keeps it"},
 	{pkg: "backends/backendtest", may: []string{"backends", "runtime/plan"}, why: "the suite tests any backend and must favour none"},
 	{pkg: "backends/null", may: []string{"backends", "runtime/plan"}, why: "backends do not know each other"},
@@ -34,18 +35,25 @@ var rules = []rule{
 	{pkg: "backends/s3/s3test", why: "a store for tests must not share a misunderstanding with what it tests"},
 	{pkg: "backends/s3/iam", may: []string{"backends", "runtime/plan"}, why: "a policy is text about a site: it needs neither a network nor the library for one"},
 	{pkg: "backends/internal/flock", may: []string{"backends"}, why: "a lock on a file knows no kind of storage"},
-	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "runtime/plan"}, why: "it is the list of backends"},
+	{pkg: "backends/mail", why: "the contract must not depend on one who keeps it"},
+	{pkg: "backends/mail/stdout", may: []string{"backends/mail"}, why: "mailers do not know each other"},
+	{pkg: "backends/mail/mailx", may: []string{"backends/mail", "runtime/plan", "runtime/proc"}, why: "mailers do not know each other; this one is a process, and runs under the same guarantees as any"},
+	{pkg: "backends/mail/smtp", may: []string{"backends/mail", "runtime/plan"}, why: "mailers do not know each other; who opens it knows where the password is"},
+	{pkg: "backends/mail/sns", may: []string{"backends/mail", "runtime/plan"}, why: "mailers do not know each other"},
+	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "backends/mail", "backends/mail/stdout", "backends/mail/mailx",
+		"backends/mail/smtp", "backends/mail/sns", "runtime/plan", "runtime/secret"}, why: "it is the list of backends and mailers"},
 	{pkg: "scripts/bench", why: "it measures the program from outside, as a user would"},
-	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "backends", "backends/all", "backends/s3/iam"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
 		why: "the command reaches a concrete backend through backends/all only; it prints what backends/s3/iam writes"},
 }
 
 // heavy is what no package may import, besides those that are named.
 var heavy = map[string][]string{
-	"github.com/aws/":     {"backends/s3"},
-	"go.starlark.net":     {"starlib"},
-	"github.com/spf13/":   {"cmd/palhm"},
-	"github.com/rogpeppe": nil,
+	"github.com/aws/":      {"backends/s3", "backends/mail/sns"},
+	"github.com/wneessen/": {"backends/mail/smtp"},
+	"go.starlark.net":      {"starlib"},
+	"github.com/spf13/":    {"cmd/palhm"},
+	"github.com/rogpeppe":  nil,
 }
 
 func TestImportsGoDown(t *testing.T) {

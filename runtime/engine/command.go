@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
+	"palhm/runtime/secret"
 )
 
 // commands turns the stages of a plan into commands that can be started. release
@@ -114,71 +114,12 @@ func dedupe(env []string) []string {
 	return kept
 }
 
-// value returns a literal, or reads a secret. Of a secret, the newline at its end
-// belongs to the file and not to the value.
+// value returns a literal, or reads a secret.
 func (e *Engine) value(v plan.Value) (string, error) {
 	if v.Secret == nil {
 		return v.Text, nil
 	}
-	data, err := e.secret(v.Secret)
-	return strings.TrimSuffix(string(data), "\n"), err
-}
-
-// maxSecret bounds a secret: more is a wrong path.
-const maxSecret = 1 << 20
-
-// secret reads a secret. An empty one is an error: programs take it for no password
-// at all, and some then encrypt with that.
-func (e *Engine) secret(s *plan.Secret) ([]byte, error) {
-	data, err := e.readSecret(s)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s, err)
-	}
-	if len(strings.TrimSuffix(string(data), "\n")) == 0 {
-		return nil, fmt.Errorf("%s: it is empty", s)
-	}
-	return data, nil
-}
-
-func (e *Engine) readSecret(s *plan.Secret) ([]byte, error) {
-	if s.Env != "" {
-		value, ok := e.lookup(s.Env)
-		if !ok {
-			return nil, errors.New("the variable is not set in palhm's environment")
-		}
-		return []byte(value), nil
-	}
-	path := s.File
-	if !filepath.IsAbs(path) {
-		// Never from the current directory, which anybody may have chosen.
-		dir, _ := e.lookup("CREDENTIALS_DIRECTORY")
-		if !filepath.IsAbs(dir) {
-			return nil, errors.New("CREDENTIALS_DIRECTORY is not set: run palhm in a systemd unit with LoadCredential=, or name the file by its absolute path")
-		}
-		path = filepath.Join(dir, path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxSecret {
-		return nil, fmt.Errorf("%s is larger than %d bytes; is it the right file?", path, maxSecret)
-	}
-	return data, nil
-}
-
-func (e *Engine) lookup(name string) (string, bool) {
-	for _, kv := range slices.Backward(e.Environ) {
-		if value, ok := strings.CutPrefix(kv, name+"="); ok {
-			return value, true
-		}
-	}
-	return "", false
+	return secret.Value(v.Secret, e.Environ)
 }
 
 // stdin opens what a stage reads, or returns nil for /dev/null.
@@ -199,7 +140,7 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	case x.Stdin.Content.Secret == nil:
 		return proc.Content([]byte(x.Stdin.Content.Text))
 	}
-	data, err := e.secret(x.Stdin.Content.Secret)
+	data, err := secret.Read(x.Stdin.Content.Secret, e.Environ)
 	if err != nil {
 		return nil, fmt.Errorf("stdin: %w", err)
 	}

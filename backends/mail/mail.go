@@ -1,0 +1,83 @@
+// Package mail is the contract of what sends a message: mail programs, mail servers
+// and notification services, one package each.
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Message is text for people, in UTF-8.
+type Message struct {
+	To      []string // addresses, as the mailer understands them
+	Subject string   // one line
+	Body    string   // see Text
+}
+
+// Mailer sends messages. It may be used by several goroutines.
+type Mailer interface {
+	// Send hands a message over, and returns when it is out of palhm's hands or
+	// when that has failed: in bounded time, whatever the other side does, and soon
+	// after ctx has ended. The first line of an error says what was attempted;
+	// lines that may follow are what the other side complained.
+	Send(ctx context.Context, m Message) error
+}
+
+// Check refuses a message whose recipients or subject could be taken for something
+// else, such as another header. Every mailer calls it first; whether an address is
+// one is for the mailer to say.
+func (m Message) Check() error {
+	if m.Subject == "" {
+		return errors.New("the message has no subject")
+	}
+	if err := line(m.Subject); err != nil {
+		return fmt.Errorf("subject: %w", err)
+	}
+	for _, to := range m.To {
+		if to == "" {
+			return errors.New("a recipient is empty")
+		}
+		if err := line(to); err != nil {
+			return fmt.Errorf("recipient: %w", err)
+		}
+	}
+	return nil
+}
+
+// line refuses what does not fit on one line of text.
+func line(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("got %q, which is not UTF-8", s)
+	}
+	if strings.ContainsFunc(s, isControl) {
+		return fmt.Errorf("got %q, which has a control character", s)
+	}
+	return nil
+}
+
+// isControl: these end a line for one program or another.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// Text is the body as any mailer can carry it: valid UTF-8 whose lines end in "\n",
+// the last one too. Control characters and what is not UTF-8 become U+FFFD, tabs
+// stay.
+func (m Message) Text() string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(m.Body, "\ufffd"), "\r\n", "\n")
+	text = strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return '\ufffd'
+		}
+		return r
+	}, text)
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
+}
+
+// OneLine makes one line of what the other side has answered, for an error.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

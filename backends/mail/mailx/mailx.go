@@ -1,0 +1,177 @@
+// Package mailx sends mail with mailx(1), of bsd-mailx or of s-nail.
+package mailx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"palhm/backends/mail"
+	"palhm/runtime/plan"
+	"palhm/runtime/proc"
+)
+
+const (
+	// DefaultTimeout is how long the program may take.
+	DefaultTimeout = time.Minute
+
+	grace     = 5 * time.Second // between SIGTERM and SIGKILL
+	maxLine   = 900             // bytes; RFC 5322, 2.1.1 allows 998
+	lastWords = 10              // lines of stderr in an error
+)
+
+// Options are how the program is called.
+type Options struct {
+	Program string        // without a slash it is looked up in the PATH of Environ
+	Options []string      // each is given as -S OPTION, which only s-nail knows
+	Environ []string      // the whole environment, "NAME=value"
+	Timeout time.Duration // 0 = DefaultTimeout
+}
+
+// Mailer calls mailx, once for each message.
+type Mailer struct{ opt Options }
+
+var _ mail.Mailer = (*Mailer)(nil)
+
+// New returns a mailer. It starts nothing yet.
+func New(o Options) *Mailer {
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	return &Mailer{o}
+}
+
+// Send starts the program and waits for its end.
+func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
+	if err := check(msg); err != nil {
+		return fmt.Errorf("send mail with %s: %w", m.opt.Program, err)
+	}
+	body := wrap(msg.Text())
+	// A file in memory and no pipe: a program that does not read to the end, or not
+	// at all, holds nobody up.
+	stdin, err := proc.Content([]byte(body))
+	if err != nil {
+		return fmt.Errorf("send mail with %s: %w", m.opt.Program, err)
+	}
+	defer stdin.Close()
+	cmd := proc.Command{Argv: m.argv(msg), Env: m.opt.Environ, Stdin: stdin, Timeout: m.opt.Timeout}
+	if !isASCII(body) {
+		cmd.Env = inUTF8(cmd.Env)
+	}
+	p, err := proc.Start(ctx, []proc.Command{cmd}, proc.Options{Grace: grace})
+	if err == nil {
+		_, err = io.Copy(io.Discard, p)
+		p.Close() //nolint:errcheck // err says it already
+	}
+	return m.explain(ctx, err)
+}
+
+func check(msg mail.Message) error {
+	if err := msg.Check(); err != nil {
+		return err
+	}
+	if len(msg.To) == 0 {
+		return errors.New("the message has no recipient")
+	}
+	for _, to := range msg.To {
+		if err := (plan.MUA{Kind: plan.MUAMailx}).CheckRecipient(to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// argv is the command. What the program prints goes nowhere, and not into a pipe:
+// a transport agent that it leaves in the background may hold stdout for minutes.
+//
+// There is no "--" in front of the recipients: to s-nail it begins arguments of the
+// transport agent. None of them begins with "-", see check.
+func (m *Mailer) argv(msg mail.Message) []string {
+	argv := []string{"sh", "-c", `exec "$@" >/dev/null`, m.opt.Program, m.opt.Program}
+	for _, o := range m.opt.Options {
+		argv = append(argv, "-S", o)
+	}
+	// bsd-mailx would send the bytes as they are (RFC 2047 forbids that), and s-nail
+	// reads the encoded form.
+	argv = append(argv, "-s", mime.QEncoding.Encode("utf-8", msg.Subject))
+	return append(argv, msg.To...)
+}
+
+// inUTF8 makes the environment's character set UTF-8, in which the message is: with
+// cron's both programs would take it for ASCII, and s-nail refuse to send it.
+func inUTF8(environ []string) []string {
+	isUTF8 := func(kv string) bool {
+		kv = strings.ToLower(kv)
+		return strings.Contains(kv, "utf-8") || strings.Contains(kv, "utf8")
+	}
+	for _, name := range []string{"LC_ALL=", "LC_CTYPE=", "LANG="} { // locale(7): the first that is set
+		i := slices.IndexFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, name) && kv != name })
+		if i >= 0 && isUTF8(environ[i]) {
+			return environ
+		}
+		if i >= 0 {
+			break
+		}
+	}
+	kept := slices.DeleteFunc(slices.Clone(environ), func(kv string) bool { return strings.HasPrefix(kv, "LC_ALL=") })
+	return append(slices.DeleteFunc(kept, func(kv string) bool { return strings.HasPrefix(kv, "LC_CTYPE=") }), "LC_CTYPE=C.UTF-8")
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// wrap breaks lines that are too long for mail.
+func wrap(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		for len(line) > maxLine {
+			end := maxLine
+			for !utf8.RuneStart(line[end]) {
+				end--
+			}
+			b.WriteString(line[:end] + "\n")
+			line = line[end:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// explain says how the program failed, with its last words.
+func (m *Mailer) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("send mail with %s: %w", m.opt.Program, context.Cause(ctx))
+	}
+	stage, ok := errors.AsType[*proc.StageError](err)
+	if !ok {
+		return fmt.Errorf("send mail with %s: %w", m.opt.Program, err)
+	}
+	shown := *stage
+	shown.Argv = []string{m.opt.Program}
+	text := "send mail with " + shown.Error()
+	if stage.Code == 127 {
+		text += "; is it installed?"
+	}
+	for _, l := range tail(string(stage.Stderr)) {
+		text += "\n  | " + l
+	}
+	return errors.New(text)
+}
+
+func tail(stderr string) []string {
+	stderr = strings.TrimRight(stderr, "\r\n")
+	if stderr == "" {
+		return nil
+	}
+	lines := strings.Split(stderr, "\n")
+	return lines[max(0, len(lines)-lastWords):]
+}

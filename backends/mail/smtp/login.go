@@ -1,0 +1,90 @@
+package smtp
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/wneessen/go-mail/smtp"
+
+	"palhm/backends/mail"
+)
+
+// login authenticates, when there is an account to do it with (RFC 4954).
+func (s *session) login(user, password string) error {
+	if user == "" {
+		return nil
+	}
+	if _, err := s.client.GetTLSConnectionState(); err != nil && !s.local() {
+		return errors.New(`AUTH: the connection is not encrypted, and a password is not sent in the clear; use tls = "starttls" or "tls"`)
+	}
+	ok, offered := s.client.Extension("AUTH")
+	if !ok {
+		return errors.New("AUTH: the server offers no authentication; is the port right?")
+	}
+	auth := s.mechanism(strings.Fields(offered), user, password)
+	if auth == nil {
+		return fmt.Errorf("AUTH: the server offers %s, want PLAIN, LOGIN, SCRAM-SHA-256 or CRAM-MD5", mail.OneLine(offered))
+	}
+	return s.step("AUTH", func() error { return s.client.Auth(auth) })
+}
+
+// mechanism chooses how to authenticate. The simplest comes first: servers know the
+// others for some accounts only, and the connection is safe, see login.
+func (s *session) mechanism(offered []string, user, password string) smtp.Auth {
+	const unencrypted = true // where login allows that
+	switch {
+	case slices.Contains(offered, "PLAIN"):
+		return smtp.PlainAuth("", user, password, s.host, unencrypted)
+	case slices.Contains(offered, "LOGIN"):
+		return smtp.LoginAuth(user, password, s.host, unencrypted)
+	case slices.Contains(offered, "SCRAM-SHA-256"):
+		return smtp.ScramSHA256Auth(user, password)
+	case slices.Contains(offered, "CRAM-MD5"):
+		return smtp.CRAMMD5Auth(user, password)
+	}
+	return nil
+}
+
+// local reports whether the server is on this host.
+func (s *session) local() bool {
+	a, ok := s.conn.RemoteAddr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
+// isAnswer reports whether the server has refused something, and can be asked for
+// something else.
+func isAnswer(err error) bool {
+	_, ok := errors.AsType[*textproto.Error](err)
+	return ok
+}
+
+// redacted is an error without the forms of a password: a server may repeat what it
+// was sent. It is one line.
+type redacted struct {
+	err     error
+	secrets []string
+}
+
+func (e *redacted) Error() string {
+	text := mail.OneLine(e.err.Error())
+	for _, s := range e.secrets {
+		text = strings.ReplaceAll(text, s, "(password)")
+	}
+	return text
+}
+
+func (e *redacted) Unwrap() error { return e.err }
+
+// secretForms are the forms in which a password is sent, the longest first.
+func secretForms(user, password string) []string {
+	if password == "" {
+		return nil
+	}
+	encode := base64.StdEncoding.EncodeToString
+	return []string{encode([]byte("\x00" + user + "\x00" + password)), encode([]byte(password)), password}
+}

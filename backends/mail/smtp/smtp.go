@@ -1,0 +1,288 @@
+// Package smtp sends mail to a mail server (RFC 5321), with STARTTLS (RFC 3207) or
+// TLS from the first byte (RFC 8314).
+package smtp
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail/smtp"
+
+	"palhm/backends/mail"
+	"palhm/runtime/plan"
+)
+
+// DefaultTimeout is how long each step of the conversation may take.
+const DefaultTimeout = 30 * time.Second
+
+// Options say where the server is and how to talk to it.
+type Options struct {
+	Host     string // the name that its certificate is for
+	Port     int    // 0 = the usual one for TLS
+	TLS      plan.TLSMode
+	User     string                 // "" = no authentication
+	Password func() (string, error) // called when a message is sent; nil = none
+	From     string                 // "" = the account and the host that palhm runs on
+	CAFile   string                 // "" = the system's
+	Timeout  time.Duration          // of each step; 0 = DefaultTimeout
+}
+
+// Mailer sends each message over a connection of its own.
+type Mailer struct{ opt Options }
+
+var _ mail.Mailer = (*Mailer)(nil)
+
+// usualPorts are those of RFC 8314 and RFC 5321.
+var usualPorts = map[plan.TLSMode]int{plan.TLSStart: 587, plan.TLSFull: 465, plan.TLSNone: 25}
+
+// New returns a mailer. It connects to nothing yet.
+func New(o Options) *Mailer {
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Port = cmp.Or(o.Port, usualPorts[o.TLS])
+	return &Mailer{o}
+}
+
+// Send sends a message to all recipients that the server accepts. That it refuses
+// one is an error, and the others get the message all the same.
+func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
+	address := net.JoinHostPort(m.opt.Host, strconv.Itoa(m.opt.Port))
+	password, err := m.send(ctx, address, msg)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("send mail to %s: %w", address, &redacted{err, secretForms(m.opt.User, password)})
+}
+
+// send also returns the password, which must not be in the error.
+func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (password string, err error) {
+	if err := check(msg); err != nil {
+		return "", err
+	}
+	from, err := m.from()
+	if err != nil {
+		return "", err
+	}
+	config, err := m.tlsConfig()
+	if err != nil {
+		return "", err
+	}
+	if m.opt.Password != nil {
+		if password, err = m.opt.Password(); err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+	}
+	s := &session{ctx: ctx, timeout: m.opt.Timeout, host: m.opt.Host}
+	if err := s.connect(address); err != nil {
+		return password, err
+	}
+	defer s.close()
+	if err := s.open(m.opt.TLS, config); err != nil {
+		return password, err
+	}
+	if err := s.login(m.opt.User, password); err != nil {
+		return password, err
+	}
+	return password, s.deliver(from, msg)
+}
+
+func check(msg mail.Message) error {
+	if err := msg.Check(); err != nil {
+		return err
+	}
+	if len(msg.To) == 0 {
+		return errors.New("the message has no recipient")
+	}
+	for _, to := range msg.To {
+		if err := (plan.MUA{Kind: plan.MUASMTP}).CheckRecipient(to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// from is the sender. The default is what a local mailer would say.
+func (m *Mailer) from() (string, error) {
+	if m.opt.From != "" {
+		return m.opt.From, nil
+	}
+	from := accountName() + "@" + helloName()
+	if err := (plan.MUA{Kind: plan.MUASMTP}).CheckRecipient(from); err != nil {
+		return "", fmt.Errorf("the account and the host make no address (%w): set from_addr", err)
+	}
+	return from, nil
+}
+
+func (m *Mailer) tlsConfig() (*tls.Config, error) {
+	c := &tls.Config{ServerName: m.opt.Host, MinVersion: tls.VersionTLS12}
+	if m.opt.CAFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(m.opt.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA file: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("the CA file %s has no certificate in PEM form", m.opt.CAFile)
+	}
+	return c, nil
+}
+
+// session is one conversation.
+type session struct {
+	ctx     context.Context
+	timeout time.Duration
+	host    string
+	conn    net.Conn
+	client  *smtp.Client
+	stop    func() bool // undoes what ends the connection with ctx
+}
+
+// step does one step of the conversation, in bounded time.
+func (s *session) step(name string, do func() error) error {
+	if err := s.conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
+		return err
+	}
+	err := do()
+	var netErr net.Error
+	switch {
+	case err == nil:
+		return nil
+	case s.ctx.Err() != nil:
+		return context.Cause(s.ctx)
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return fmt.Errorf("%s: no answer within %s", name, s.timeout)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+func (s *session) connect(address string) error {
+	dialer := &net.Dialer{Timeout: s.timeout}
+	conn, err := dialer.DialContext(s.ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	s.conn = &bounded{Conn: conn, left: maxAnswers}
+	s.stop = context.AfterFunc(s.ctx, func() { conn.Close() })
+	return nil
+}
+
+func (s *session) close() {
+	s.stop()
+	s.conn.Close()
+}
+
+// open greets the server, inside TLS unless the mode is "none".
+func (s *session) open(mode plan.TLSMode, config *tls.Config) error {
+	wire := s.conn
+	if mode == plan.TLSFull {
+		encrypted := tls.Client(s.conn, config)
+		if err := s.step("TLS", func() error { return encrypted.HandshakeContext(s.ctx) }); err != nil {
+			return err
+		}
+		wire = encrypted
+	}
+	err := s.step("greeting", func() (err error) {
+		s.client, err = smtp.NewClient(wire, s.host)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.step("EHLO", func() error { return s.client.Hello(helloName()) }); err != nil {
+		return err
+	}
+	if mode != plan.TLSStart {
+		return nil
+	}
+	if ok, _ := s.client.Extension("STARTTLS"); !ok {
+		return errors.New(`STARTTLS: the server does not offer it, and nothing is sent in the clear; is the port right, or is it tls = "tls"?`)
+	}
+	return s.step("STARTTLS", func() error { return s.client.StartTLS(config) })
+}
+
+// deliver sends the message, and says which recipients were refused.
+func (s *session) deliver(from string, msg mail.Message) error {
+	err := s.step("MAIL FROM:<"+from+">", func() error { return s.client.Mail("<" + from + ">") })
+	if err != nil {
+		return err
+	}
+	var refused []error
+	for _, to := range msg.To {
+		err := s.step("RCPT TO:<"+to+">", func() error { return s.client.Rcpt("<" + to + ">") })
+		if err != nil && !isAnswer(err) {
+			return err
+		}
+		if err != nil {
+			refused = append(refused, err)
+		}
+	}
+	if len(refused) == len(msg.To) {
+		return errors.Join(refused...)
+	}
+	if err := s.data(from, msg); err != nil {
+		return err
+	}
+	// The server has taken the message: what follows is politeness.
+	s.step("QUIT", s.client.Quit) //nolint:errcheck // see above
+	if len(refused) > 0 {
+		return fmt.Errorf("the others have it, but %w", errors.Join(refused...))
+	}
+	return nil
+}
+
+func (s *session) data(from string, msg mail.Message) error {
+	text, err := compose(from, msg)
+	if err != nil {
+		return err
+	}
+	return s.step("DATA", func() error {
+		w, err := s.client.Data()
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+// maxAnswers bounds what a server may say in a conversation, in bytes.
+const maxAnswers = 1 << 20
+
+// bounded is a connection that does not read without end.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("the server does not stop talking")
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// helloName is the name that palhm greets with, and its domain as a sender.
+func helloName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" || strings.ContainsAny(name, " \t\r\n") {
+		return "localhost"
+	}
+	return name
+}

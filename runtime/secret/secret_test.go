@@ -1,0 +1,39 @@
+package secret_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"palhm/runtime/plan"
+	"palhm/runtime/secret"
+)
+
+func TestValue(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"pw": "hunter2\n", "blank": "\n", "two": "a\n\n", "large": strings.Repeat("x", 1<<20+1)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environ := []string{"PW=old", "PW=new", "EMPTY=", "CREDENTIALS_DIRECTORY=" + dir}
+	for _, test := range []struct {
+		secret    plan.Secret
+		want, err string
+	}{
+		{plan.Secret{Env: "PW"}, "new", ""},
+		{plan.Secret{Env: "EMPTY"}, "", "it is empty"},
+		{plan.Secret{Env: "NONE"}, "", "not set"},
+		{plan.Secret{File: "pw"}, "hunter2", ""},
+		{plan.Secret{File: filepath.Join(dir, "two")}, "a\n", ""},
+		{plan.Secret{File: "blank"}, "", "it is empty"},
+		{plan.Secret{File: "large"}, "", "is it the right file?"},
+		{plan.Secret{File: "gone"}, "", "no such file"},
+	} {
+		got, err := secret.Value(&test.secret, environ)
+		if got != test.want || (err == nil) != (test.err == "") || err != nil && (!strings.Contains(err.Error(), test.err) || !strings.Contains(err.Error(), test.secret.String())) {
+			t.Errorf("%s: got %q, %v; want %q, %q", &test.secret, got, err, test.want, test.err)
+		}
+	}
+}
