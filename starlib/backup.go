@@ -30,8 +30,9 @@ Declaring is allowed in the site file, or in a module's function that the site f
 				{Name: "doc", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it is for, for lists of tasks"},
 			},
 		},
-		run:    runBackup,
-		broken: func(c *call) starlark.Value { return brokenTask(c) },
+		loading: "declare the backup at the top level, and run it here with ctx.run(...)",
+		run:     runBackup,
+		broken:  func(c *call) starlark.Value { return brokenTask(c) },
 	}
 }
 
@@ -149,7 +150,9 @@ func sameGroupName(g, other *groupValue, pos plan.Pos) error {
 func (c *call) checkObjects(groups []*groupValue, backend plan.Backend, prefix plan.PrefixFormat) error {
 	var objects []*objectValue
 	var paths []string
+	later := false // a function gives more
 	for _, g := range groups {
+		later = later || g.make != nil
 		if g.broken {
 			return errReported // what it lacks is not known
 		}
@@ -162,16 +165,15 @@ func (c *call) checkObjects(groups []*groupValue, backend plan.Backend, prefix p
 			paths = append(paths, o.o.Path)
 		}
 	}
-	if len(objects) == 0 && !c.failed {
+	if len(objects) == 0 && !later && !c.failed {
 		return &hintError{errors.New("has no objects"), "an empty copy would rotate real ones away; give it groups = [...] or objects = [...]"}
 	}
 	for _, conflict := range plan.CheckPaths(paths) {
 		c.reportConflict(objects[conflict.Index], objects[conflict.Other])
 	}
-	base := keyBase(backend, prefix)
 	for _, o := range objects {
-		if n := base + len(o.o.Path); n > plan.MaxKey {
-			c.reportAt(o.o.Pos, fmt.Errorf("path %q is %d bytes long with the backend's root and the prefix, the longest is %d", clip(o.o.Path), n, plan.MaxKey))
+		if err := backend.CheckKey(prefix, o.o.Path); err != nil {
+			c.reportAt(o.o.Pos, err)
 		}
 	}
 	if c.failed {
@@ -194,26 +196,6 @@ func (c *call) reportConflict(o, other *objectValue) {
 	c.reportAt(o.o.Pos, err)
 }
 
-// keyBase is the length of ROOT/PREFIX/, which goes before each path.
-func keyBase(b plan.Backend, prefix plan.PrefixFormat) int {
-	if b.Root() == "" {
-		return 0 // nothing is kept
-	}
-	n := prefixLen(prefix) + len("/")
-	if root := b.PathRoot(); root != "" {
-		n += len(root) + len("/")
-	}
-	return n
-}
-
-// prefixLen is the length of a copy's name.
-func prefixLen(p plan.PrefixFormat) int {
-	if p == plan.PrefixCompact {
-		return len("20220501T065917Z")
-	}
-	return len("2022-05-01T06:59:17+00:00")
-}
-
 // planGroups turns groups into data: edges become indices.
 func planGroups(groups []*groupValue) []*plan.Group {
 	index := make(map[*groupValue]int, len(groups))
@@ -222,7 +204,7 @@ func planGroups(groups []*groupValue) []*plan.Group {
 	}
 	list := make([]*plan.Group, len(groups))
 	for i, g := range groups {
-		p := &plan.Group{Name: g.name, Pos: g.pos, Objects: make([]*plan.Object, len(g.objects))}
+		p := &plan.Group{Name: g.name, Pos: g.pos, Objects: make([]*plan.Object, len(g.objects)), Make: g.make}
 		for j, o := range g.objects {
 			p.Objects[j] = o.o
 		}

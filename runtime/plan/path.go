@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,6 +63,30 @@ func checkComponent(path, c string) error {
 		}
 	}
 	return nil
+}
+
+// CheckKey reports whether ROOT/PREFIX/PATH would be longer than every backend takes.
+func (b Backend) CheckKey(format PrefixFormat, path string) error {
+	if b.Root() == "" {
+		return nil // nothing is kept
+	}
+	n := format.Len() + len("/") + len(path)
+	if root := b.PathRoot(); root != "" {
+		n += len(root) + len("/")
+	}
+	if n > MaxKey {
+		return fmt.Errorf("path %s is %d bytes long with the backend's root and the prefix, the longest is %d", shortPath(path), n, MaxKey)
+	}
+	return nil
+}
+
+// shortPath quotes a path for an error, the beginning of a long one.
+func shortPath(path string) string {
+	const most = 60
+	if len(path) <= most {
+		return strconv.Quote(path)
+	}
+	return strconv.Quote(strings.ToValidUTF8(path[:most], "") + "...")
 }
 
 // CheckPaths reports paths that cannot stand in one copy: two that are the same,

@@ -114,6 +114,14 @@ const (
 	PrefixCompact PrefixFormat = "compact" // 20220501T065917Z
 )
 
+// Len is the length of such a name in bytes.
+func (f PrefixFormat) Len() int {
+	if f == PrefixCompact {
+		return len("20220501T065917Z")
+	}
+	return len("2022-05-01T06:59:17+00:00")
+}
+
 // Backup is a set of objects, made in the order that their groups allow and sent
 // to a backend.
 type Backup struct {
