@@ -86,13 +86,23 @@ func frameName(name string) string {
 	if name == "<toplevel>" {
 		return "the top level"
 	}
+	if strings.Contains(name, " ") { // see strand.above
+		return name
+	}
 	return name + "()"
 }
 
 // blame makes an error of a built-in, placed at the argument that is wrong.
 func (c *call) blame(err error) *Error {
 	stack := c.thread.CallStack()
+	if c.strand != nil {
+		stack = c.strand.below(stack)
+	}
 	e := c.l.blameStack(threadModule(c.thread), stack)
+	if failed, ok := err.(*failedCall); ok {
+		failed.describe(e, c.name)
+		return e
+	}
 	msg := err.Error()
 	if arg, ok := err.(*argError); ok {
 		msg = arg.message()
@@ -191,7 +201,12 @@ func (l *loader) blameEval(m *module, err error) {
 		l.add(&Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)})
 		return
 	}
-	stack, hint := l.blameCaller(eval.CallStack, eval.Msg)
+	l.add(l.evalError(m, eval, eval.CallStack))
+}
+
+// evalError makes an error of one that ended Starlark code, with its stack of calls.
+func (l *loader) evalError(m *module, eval *starlark.EvalError, stack starlark.CallStack) *Error {
+	stack, hint := l.blameCaller(stack, eval.Msg)
 	e := l.blameStack(m, stack)
 	e.Msg = eval.Msg
 	if text, failed := strings.CutPrefix(eval.Msg, "fail: "); failed && text != "" {
@@ -202,9 +217,9 @@ func (l *loader) blameEval(m *module, err error) {
 	}
 	e.Hint = cmp.Or(hint, evalHint(e.Msg))
 	if !strings.HasPrefix(eval.Msg, "fail: ") { // whose text is the site's own
-		e.explain(err)
+		e.explain(eval)
 	}
-	l.add(e)
+	return e
 }
 
 // blameSyntax makes an error of the parser's.

@@ -3,6 +3,7 @@ package starlib
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -36,6 +37,10 @@ type builtin struct {
 	run   func(c *call) (starlark.Value, error)
 	value func(l *loader) starlark.Value
 
+	// loading says what to do instead where a function that runs calls what is only for
+	// a site that loads; "" = it is for both.
+	loading string
+
 	// broken stands in for the result of a call that failed, so that the rest of
 	// the site can be looked at too. Without it a failed call ends the load.
 	broken func(c *call) starlark.Value
@@ -55,6 +60,9 @@ func (b *builtin) bind(l *loader) starlark.Value {
 // Starlark is only that there was one.
 func (l *loader) call(thread *starlark.Thread, b *builtin, name string, args starlark.Tuple, kwargs []starlark.Tuple, run func(*call) (starlark.Value, error)) (v starlark.Value, err error) {
 	c := &call{l: l, b: b, thread: thread, name: name, args: args, kwargs: kwargs}
+	if s := strandOf(thread); s != nil {
+		return s.builtin(c, run)
+	}
 	defer func() {
 		if p := recover(); p != nil { // here, where the place in the site is known
 			c.report(&hintError{fmt.Errorf("internal error: %v", p), reportFault()})
@@ -77,7 +85,7 @@ func (l *loader) call(thread *starlark.Thread, b *builtin, name string, args sta
 // errReported says that what went wrong is already in the loader's list.
 var errReported = errors.New("already reported")
 
-// A call is one call of a built-in while a site loads.
+// A call is one call of a built-in.
 type call struct {
 	l      *loader
 	b      *builtin
@@ -86,6 +94,7 @@ type call struct {
 	args   starlark.Tuple
 	kwargs []starlark.Tuple
 	failed bool
+	strand *strand // nil while the site loads
 }
 
 // An argError is what is wrong with an argument.
@@ -138,7 +147,7 @@ func flatten(err error) []error {
 func (c *call) unpack(set func(name string, v starlark.Value) error) error {
 	given := make([]bool, len(c.b.Params))
 	for i, v := range c.args {
-		if i == 0 && c.variadic() {
+		if i == c.b.star() {
 			break
 		}
 		if i >= len(given) || c.b.Params[i].KeywordOnly {
@@ -184,8 +193,10 @@ func (c *call) set(set func(string, starlark.Value) error, i int, where *argErro
 	}
 }
 
-func (c *call) variadic() bool {
-	return len(c.b.Params) > 0 && strings.HasPrefix(c.b.Params[0].Name, "*")
+// star is the index of the parameter that takes what positional arguments are left,
+// or -1.
+func (b *builtin) star() int {
+	return slices.IndexFunc(b.Params, func(p Param) bool { return strings.HasPrefix(p.Name, "*") })
 }
 
 func (c *call) param(name string) int {
@@ -254,6 +265,9 @@ func noArguments(string, starlark.Value) error { panic("a built-in without param
 // registering refuses calls that would add to the site from the top level of a
 // module: loading a library must not add a task behind anybody's back.
 func (c *call) registering() error {
+	if c.strand != nil {
+		return errors.New("the site is loaded; declare it at the top level of the site file")
+	}
 	if m := threadModule(c.thread); m != c.l.site {
 		return fmt.Errorf("a module declares nothing while it is loaded; put the call into a function, and call that from the site file")
 	}

@@ -46,7 +46,7 @@ func failBuiltin() *builtin {
 		Doc: Doc{
 			Name:      "fail",
 			Signature: `fail(*args, sep = " ")`,
-			Text:      `Ends the load with an error.`,
+			Text:      `Ends the load, or the function that runs, with an error.`,
 		},
 		value: func(*loader) starlark.Value { return starlark.Universe["fail"] },
 	}

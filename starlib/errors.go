@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,9 @@ type Error struct {
 	Notes []Note   // other places that matter, such as an earlier declaration
 	Calls []Call   // how the place was reached, the innermost call first
 
-	source string // the line at Pos
+	source string   // the line at Pos
+	cause  error    // of a function that ran: what failed, or nil
+	also   []*Error // what went wrong besides
 }
 
 // Note is another place that an error is about.
@@ -50,8 +53,21 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", e.Hint)
 	}
+	if inner, ok := errors.AsType[*Error](e.cause); ok {
+		fmt.Fprintf(&b, "  from %s\n", strings.ReplaceAll(inner.Error(), "\n", "\n  "))
+	} else if e.cause != nil {
+		if _, more, ok := strings.Cut(e.cause.Error(), "\n"); ok {
+			fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(more, "\n", "\n  "))
+		}
+	}
+	for _, other := range e.also {
+		fmt.Fprintf(&b, "  also %s\n", strings.ReplaceAll(other.Error(), "\n", "\n  "))
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// Unwrap gives what failed, when that was no mistake in the site.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Errors is everything that was found wrong in a site, sorted by place. It is
 // never empty.

@@ -24,6 +24,7 @@ func envBuiltin() *builtin {
 				{Name: "default", Type: "any", Default: "None", Doc: "the result when it is not set"},
 			},
 		},
+		loading: "read it at the top level, and use the value here",
 		run: func(c *call) (starlark.Value, error) {
 			var name string
 			fallback := starlark.Value(starlark.None)
@@ -58,6 +59,7 @@ func readFileBuiltin() *builtin {
 				{Name: "path", Type: "string", Doc: pathDoc},
 			},
 		},
+		loading: "ctx.read(path) reads a file of the host now",
 		run: func(c *call) (starlark.Value, error) {
 			at, err := c.location()
 			if err != nil {
@@ -83,6 +85,7 @@ func pathExistsBuiltin() *builtin {
 				{Name: "path", Type: "string", Doc: pathDoc},
 			},
 		},
+		loading: "ctx.exists(path) looks now",
 		run: func(c *call) (starlark.Value, error) {
 			at, err := c.location()
 			if err != nil {
@@ -112,6 +115,7 @@ The matches of a label are labels.`,
 				{Name: "path", Type: "string", Doc: pathDoc},
 			},
 		},
+		loading: "call it at the top level, and use the list here",
 		run: func(c *call) (starlark.Value, error) {
 			at, err := c.location()
 			if err != nil {
@@ -212,6 +216,7 @@ func whichBuiltin() *builtin {
 				{Name: "name", Type: "string", Doc: "the program; with a slash it is an absolute path"},
 			},
 		},
+		loading: "call it at the top level, and use the value here",
 		run: func(c *call) (starlark.Value, error) {
 			var name string
 			err := c.unpack(func(_ string, v starlark.Value) error {

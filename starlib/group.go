@@ -19,12 +19,12 @@ func groupBuiltin() *builtin {
 			Text: `Objects that may be made at the same time, after all objects of the groups that the group depends on.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "for logs; two groups of one backup cannot share it"},
-				{Name: "objects", Type: "list of objects", Default: "[]", Doc: "may be empty"},
+				{Name: "objects", Type: "list of objects, or function", Default: "[]", Doc: "may be empty. A function is called with ctx when the group's turn has come, and returns the list: one dump for each database that there is then"},
 				{Name: "depends", Type: "list of groups", Default: "[]", KeywordOnly: true, Doc: "the groups themselves, not their names"},
 			},
 		},
 		run: func(c *call) (starlark.Value, error) {
-			g := &groupValue{pos: c.caller()}
+			g := &groupValue{l: c.l, pos: c.caller()}
 			err := c.unpack(g.set)
 			c.l.groups = append(c.l.groups, g)
 			return g, err
@@ -36,9 +36,11 @@ func groupBuiltin() *builtin {
 // groupValue is a group as a site sees it. A group can only depend on groups that
 // were made before it, so there is no cycle.
 type groupValue struct {
+	l       *loader
 	name    string
 	pos     plan.Pos
 	objects []*objectValue
+	make    *plan.ObjectsCall // gives further ones while the backup runs
 	depends []*groupValue
 	broken  bool
 }
@@ -56,11 +58,22 @@ func (g *groupValue) set(name string, v starlark.Value) error {
 	case "name":
 		return toName(&g.name, v)
 	case "objects":
+		if fn, ok := v.(*starlark.Function); ok {
+			return g.objectsFrom(fn)
+		}
 		return toObjects(&g.objects, v)
 	case "depends":
 		return toGroups(&g.depends, v)
 	}
 	panic("group has no parameter " + name)
+}
+
+func (g *groupValue) objectsFrom(fn *starlark.Function) error {
+	f, err := g.l.toFunction(fn)
+	if err == nil {
+		g.make = &plan.ObjectsCall{Name: fn.Name(), Func: f}
+	}
+	return err
 }
 
 // Attr gives the parts of a group that a site may look at.

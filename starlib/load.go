@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ type loader struct {
 	byName      map[string]*module
 	predeclared starlark.StringDict
 	standard    starlark.StringDict // predeclared, for the standard modules
+	ctxMethods  starlark.StringDict
 	execBuiltin *builtin
 
 	result      *plan.Site
@@ -56,7 +58,8 @@ type loader struct {
 	usedGroups  map[*groupValue]bool
 	exports     map[string]string // what the standard modules offer: name to label
 
-	doing atomic.Value // string: what may take long
+	doing  atomic.Value // string: what may take long
+	loaded atomic.Bool  // from here on functions run, and nothing here changes any more
 }
 
 // load runs the loader on a goroutine of its own, so that a file system that
@@ -113,6 +116,10 @@ func newLoader(cfg Config, file string) *loader {
 	for _, b := range builtins() {
 		l.predeclared[b.Name] = b.bind(l)
 	}
+	l.ctxMethods = starlark.StringDict{}
+	for _, b := range ctxBuiltins() {
+		l.ctxMethods[strings.TrimPrefix(b.Name, "ctx.")] = b.bind(l)
+	}
 	l.standard = maps.Clone(l.predeclared)
 	l.standard[nativeName] = nativeValue(l)
 	return l
@@ -142,6 +149,7 @@ func (l *loader) run(ctx context.Context) {
 	if len(l.errs) == 0 {
 		l.finish()
 	}
+	l.loaded.Store(true)
 }
 
 // recoverPanic turns a fault of palhm into an error: whatever a site has in it,
@@ -390,8 +398,12 @@ func (l *loader) finish() {
 	l.lintUnused()
 }
 
-// input records a fact that the site has read.
-func (l *loader) input(kind, name string) { l.inputs[plan.Input{Kind: kind, Name: name}] = true }
+// input records a fact that the site has read while it was loaded.
+func (l *loader) input(kind, name string) {
+	if !l.loaded.Load() {
+		l.inputs[plan.Input{Kind: kind, Name: name}] = true
+	}
+}
 
 // busy says what is being done, for the error of a load that takes too long.
 func (l *loader) busy(what string) (done func()) {

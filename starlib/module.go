@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"go.starlark.net/starlark"
@@ -30,7 +31,7 @@ type module struct {
 	globals starlark.StringDict
 	names   map[string]bool // what it offers to others
 	failed  bool            // it has no globals that are of use
-	calls   map[callKey]*syntax.CallExpr
+	calls   func() map[callKey]*syntax.CallExpr
 }
 
 // A loadEdge is a load statement.
@@ -46,6 +47,7 @@ func newModule(l label, name, text string) *module {
 			m.lines = append(m.lines, i+1)
 		}
 	}
+	m.calls = sync.OnceValue(m.findCalls)
 	return m
 }
 
@@ -90,23 +92,24 @@ func isNameByte(c byte) bool {
 // A callKey is the position of a call's parenthesis.
 type callKey struct{ line, col int32 }
 
-// callAt finds the call whose parenthesis is at p. The file is parsed again for
-// it, once: only errors need it, and keeping every tree would cost memory.
-func (m *module) callAt(p syntax.Position) *syntax.CallExpr {
-	if m.calls == nil {
-		m.calls = map[callKey]*syntax.CallExpr{}
-		tree, err := dialect.Parse(m.name, m.text, 0)
-		if err != nil {
-			return nil
-		}
-		syntax.Walk(tree, func(n syntax.Node) bool {
-			if c, ok := n.(*syntax.CallExpr); ok {
-				m.calls[callKey{c.Lparen.Line, c.Lparen.Col}] = c
-			}
-			return true
-		})
+// callAt finds the call whose parenthesis is at p. It may be called concurrently.
+func (m *module) callAt(p syntax.Position) *syntax.CallExpr { return m.calls()[callKey{p.Line, p.Col}] }
+
+// findCalls parses the file again, once: only errors need it, and keeping every tree
+// would cost memory.
+func (m *module) findCalls() map[callKey]*syntax.CallExpr {
+	calls := map[callKey]*syntax.CallExpr{}
+	tree, err := dialect.Parse(m.name, m.text, 0)
+	if err != nil {
+		return calls
 	}
-	return m.calls[callKey{p.Line, p.Col}]
+	syntax.Walk(tree, func(n syntax.Node) bool {
+		if c, ok := n.(*syntax.CallExpr); ok {
+			calls[callKey{c.Lparen.Line, c.Lparen.Col}] = c
+		}
+		return true
+	})
+	return calls
 }
 
 // argPos is where an argument of a call stands in the text. For a keyword it is

@@ -93,7 +93,7 @@ func toObjects(dst *[]*objectValue, v starlark.Value) error {
 	case *objectValue:
 		return fmt.Errorf("got an object, want a list of objects; put it in brackets: [ ... ]")
 	case *starlark.Function:
-		return fmt.Errorf("got the function %s, want a list of objects; objects from a function at run time are not available in this version", v.Name())
+		return fmt.Errorf("got the function %s, want a list of objects; a function gives the objects of a group: group(\"name\", objects = %s)", v.Name(), v.Name())
 	}
 	return eachElement(v, "objects", func(v starlark.Value) error {
 		o, ok := v.(*objectValue)

@@ -20,9 +20,14 @@ type ModuleDoc struct {
 }
 
 // Reference describes every built-in, in the order of the reference.
-func Reference() []Doc {
+func Reference() []Doc { return docsOf(builtins()) }
+
+// ContextReference describes what a function has with ctx: "ctx.run" and so on.
+func ContextReference() []Doc { return append(docsOf(ctxBuiltins()), ctxFields()...) }
+
+func docsOf(list []*builtin) []Doc {
 	var docs []Doc
-	for _, b := range builtins() {
+	for _, b := range list {
 		docs = append(docs, b.document())
 	}
 	return docs
@@ -49,7 +54,7 @@ func (b *builtin) signature() string {
 	for _, p := range b.Params {
 		if p.KeywordOnly && !starred {
 			starred = true
-			if !strings.HasPrefix(b.Params[0].Name, "*") {
+			if b.star() < 0 {
 				params = append(params, "*")
 			}
 		}
@@ -213,6 +218,21 @@ func exprTexts(list []syntax.Expr) string {
 	return strings.Join(texts, ", ")
 }
 
+// ContextText says what ctx is.
+const ContextText = `A function that is a step of a routine decides while the task runs. It is called with ctx, and acts through it:
+
+    def nightly(ctx):
+        ctx.run(save)
+        if ctx.exists("/run/reboot-required"):
+            ctx.run(exec("/sbin/reboot"))
+
+    routine("default", nightly)
+
+Here nothing is declared: exec, pipeline and object make values as ever, and backup, routine, settings and what reads facts of the host
+while the site loads are refused. What the site made while it was loaded is frozen. A failure says which line of the function it came from.
+A function that gives the objects of a group is called with ctx in the same way: it may run execs and pipelines, no tasks.
+`
+
 // ReferenceMarkdown is the text of REFERENCE.md: the built-ins from the table that
 // defines them, and the standard modules from their own text.
 func ReferenceMarkdown() string {
@@ -241,6 +261,10 @@ This file is generated: ` + "`go generate ./starlib`" + `.
 
 `)
 	for _, d := range Reference() {
+		writeDoc(&b, d)
+	}
+	b.WriteString("## ctx\n\n" + ContextText + "\n")
+	for _, d := range ContextReference() {
 		writeDoc(&b, d)
 	}
 	for _, m := range standardModules() {

@@ -1,9 +1,7 @@
 package starlib
 
 import (
-	"cmp"
-	"fmt"
-	"strings"
+	"errors"
 
 	"go.starlark.net/starlark"
 
@@ -15,22 +13,28 @@ func routineBuiltin() *builtin {
 		Doc: Doc{
 			Name: "routine",
 			Text: `Declares a task whose steps run one after the other. A step that fails ends it.
+A function decides while the task runs: it is called with ctx, and ctx.run(...) runs what has to be run.
 Declaring is allowed in the site file, or in a module's function that the site file calls.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the name of the task, for palhm run"},
-				{Name: "steps", Type: "list of execs, pipelines and tasks", Doc: "or a single one"},
+				{Name: "steps", Type: "list of execs, pipelines, tasks and functions", Doc: "or a single one; def name(ctx) is a function"},
+				{Name: "uses", Type: "list of execs, pipelines and tasks", Default: "None", KeywordOnly: true, Doc: "what the functions run, for palhm plan and palhm check. When it is given, they may run no other task; what they make themselves with exec(...) they may always run"},
 				{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: "of the whole routine; None is no limit"},
 				{Name: "doc", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it is for, for lists of tasks"},
 			},
 		},
-		run:    runRoutine,
-		broken: func(c *call) starlark.Value { return brokenTask(c) },
+		loading: "declare the routine at the top level, and run it here with ctx.run(...)",
+		run:     runRoutine,
+		broken:  func(c *call) starlark.Value { return brokenTask(c) },
 	}
 }
 
 func runRoutine(c *call) (starlark.Value, error) {
 	r := routineArgs{l: c.l, task: &plan.Task{Pos: c.caller(), Routine: &plan.Routine{Steps: []plan.Step{}}}}
 	err := c.unpack(r.set)
+	if err == nil {
+		err = r.limitFunctions()
+	}
 	if regErr := c.registering(); regErr != nil {
 		c.report(regErr)
 	} else if nameErr := c.l.declare(r.task); nameErr != nil {
@@ -40,8 +44,9 @@ func runRoutine(c *call) (starlark.Value, error) {
 }
 
 type routineArgs struct {
-	l    *loader
-	task *plan.Task
+	l         *loader
+	task      *plan.Task
+	functions []*function
 }
 
 func (r *routineArgs) set(name string, v starlark.Value) error {
@@ -50,6 +55,8 @@ func (r *routineArgs) set(name string, v starlark.Value) error {
 		return toTaskName(&r.task.Name, v)
 	case "steps":
 		return r.steps(v)
+	case "uses":
+		return r.use(v)
 	case "timeout":
 		return toDuration(&r.task.Timeout, v)
 	case "doc":
@@ -66,27 +73,20 @@ func (r *routineArgs) steps(v starlark.Value) error {
 	return r.step(v)
 }
 
-// step tests for an exec before anything that can be called: an exec can.
 func (r *routineArgs) step(v starlark.Value) error {
 	s := plan.Step{Pos: r.task.Pos}
-	switch v := v.(type) {
-	case *execValue:
-		s.Pipeline = plan.Pipeline{v.e}
-	case *pipelineValue:
-		s.Pipeline = v.stages
-	case *dnssecValue:
-		s.DNSSEC, s.Pos = v.check, cmp.Or(v.pos, s.Pos)
-	case *taskValue:
-		s.Task, s.TaskName = v.task, v.task.Name
-	case *starlark.Function:
-		return fmt.Errorf("got the function %s; function steps are not available in this version", v.Name())
-	case starlark.String:
-		if strings.Contains(string(v), " ") {
-			return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
+	if fn, ok := v.(*starlark.Function); ok {
+		f, err := r.l.toFunction(fn)
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task: the value that backup(...) or routine(...) gave, not its name", describe(v))
-	default:
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
+		if pos := f.pos(); pos != (plan.Pos{}) {
+			s.Pos = pos
+		}
+		s.Call = &plan.Call{Name: fn.Name(), Func: f}
+		r.functions = append(r.functions, f)
+	} else if err := toRunnable(&s, v); err != nil {
+		return err
 	}
 	if len(s.Pipeline) > 0 {
 		// An exec of a standard module says nothing about the site.
@@ -95,5 +95,38 @@ func (r *routineArgs) step(v starlark.Value) error {
 		}
 	}
 	r.task.Routine.Steps = append(r.task.Routine.Steps, s)
+	return nil
+}
+
+// use reads what the functions may run. The list is kept, so that a plan can show it.
+func (r *routineArgs) use(v starlark.Value) error {
+	r.task.Routine.Uses = []plan.Step{}
+	return eachElement(v, "execs, pipelines and tasks", func(v starlark.Value) error {
+		s := plan.Step{Pos: r.task.Pos}
+		if err := toRunnable(&s, v); err != nil {
+			return err
+		}
+		r.task.Routine.Uses = append(r.task.Routine.Uses, s)
+		return nil
+	})
+}
+
+// limitFunctions lets the functions run no other task than those declared.
+func (r *routineArgs) limitFunctions() error {
+	if r.task.Routine.Uses == nil {
+		return nil
+	}
+	if len(r.functions) == 0 {
+		return errors.New("uses says what functions may run, and no step is a function")
+	}
+	tasks := map[*plan.Task]bool{}
+	for _, s := range r.task.Routine.Uses {
+		if s.Task != nil {
+			tasks[s.Task] = true
+		}
+	}
+	for _, f := range r.functions {
+		f.uses = tasks
+	}
 	return nil
 }

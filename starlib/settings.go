@@ -21,6 +21,7 @@ func settingsBuiltin() *builtin {
 				{Name: "on_success", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 0`},
 			},
 		},
+		loading: "declare the settings at the top level",
 		run: func(c *call) (starlark.Value, error) {
 			s := plan.Settings{Verbosity: plan.DefaultVerbosity}
 			err := c.unpack(func(name string, v starlark.Value) error {

@@ -12,13 +12,16 @@ import (
 func languageNames() []string {
 	var names []string
 	eachDoc(func(_ string, d starlib.Doc) { names = append(names, d.Name) })
-	return names
+	return append(names, "ctx")
 }
 
 // languageHelp explains a name of the language, a standard module, or what there is.
 func languageHelp(name string) (text string, ok bool) {
 	if name == "language" {
 		return languageText(), true
+	}
+	if name == "ctx" {
+		return contextText(), true
 	}
 	for _, m := range starlib.StandardModules() {
 		if m.Label == name {
@@ -38,6 +41,9 @@ func languageHelp(name string) (text string, ok bool) {
 // which is "" for a built-in.
 func eachDoc(f func(label string, d starlib.Doc)) {
 	for _, d := range starlib.Reference() {
+		f("", d)
+	}
+	for _, d := range starlib.ContextReference() {
 		f("", d)
 	}
 	for _, m := range starlib.StandardModules() {
@@ -64,10 +70,20 @@ func languageText() string {
 	var b strings.Builder
 	b.WriteString("A site is written in Starlark, a small Python, with these built-ins:\n\n")
 	writeNames(&b, starlib.Reference())
+	b.WriteString("\nA routine's function is called with ctx (see \"palhm help ctx\"):\n\n")
+	writeNames(&b, starlib.ContextReference())
 	for _, m := range starlib.StandardModules() {
 		b.WriteString("\n" + moduleText(m))
 	}
 	b.WriteString(languageRules)
+	return b.String()
+}
+
+// contextText explains ctx and lists what it has.
+func contextText() string {
+	var b strings.Builder
+	b.WriteString(starlib.ContextText + "\n")
+	writeNames(&b, starlib.ContextReference())
 	return b.String()
 }
 

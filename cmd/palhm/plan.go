@@ -72,7 +72,7 @@ func withSubtasks(site *plan.Site, t *plan.Task) []*plan.Task {
 		}
 		wanted[t] = true
 		if t.Routine != nil {
-			for _, s := range t.Routine.Steps {
+			for _, s := range slices.Concat(t.Routine.Steps, t.Routine.Uses) {
 				if s.Task != nil {
 					mark(s.Task)
 				}

@@ -48,6 +48,10 @@ func (p *planPrinter) routine(r *plan.Routine) {
 			p.line(1, "%d. run task %s", i+1, s.TaskName)
 			continue
 		}
+		if s.Call != nil {
+			p.line(1, "%d. call %s(ctx)", i+1, s.Call.Name)
+			continue
+		}
 		p.line(1, "%d. %s", i+1, pipelineText(s.Pipeline))
 		p.notes(2, s.Pipeline)
 	}
@@ -74,7 +78,9 @@ func (p *planPrinter) backup(b *plan.Backup) {
 		for _, o := range g.Objects {
 			p.object(o)
 		}
-		if len(g.Objects) == 0 {
+		if g.Make != nil {
+			p.line(2, "what %s(ctx) returns", g.Make.Name)
+		} else if len(g.Objects) == 0 {
 			p.line(2, "no objects")
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 // backup makes one copy. outer is the caller's context: rotation, which comes when
 // the copy is safe, has no part in the task's own time limit.
-func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) error {
+func (r *run) backup(outer, ctx context.Context, t *plan.Task, at *level) error {
 	backend := t.Backup.Backends[0]
 	fail := func(err error) error { return &Error{Task: t.Name, Pos: t.Pos, Err: err} }
 	store, err := r.Open(backend)
@@ -45,12 +45,12 @@ func (r *run) backup(outer, ctx context.Context, t *plan.Task, out *output) erro
 	if recoverErr != nil {
 		r.after(t, fmt.Sprintf("remove what an earlier run left: %v", recoverErr))
 	}
-	done, err := r.fill(ctx, c, t, out)
+	done, err := r.fill(ctx, c, t, at)
 	if err != nil {
 		return err
 	}
 	r.report.Copies = append(r.report.Copies, done)
-	copied := &r.report.Copies[len(r.report.Copies)-1]
+	copied := &r.report.Copies[len(r.report.Copies)-1] // nobody appends before this ends
 	if backend.Kind == "null" {
 		return nil
 	}
@@ -74,8 +74,8 @@ func (e *Engine) finish(ctx context.Context, store backends.Store, prefix string
 }
 
 // fill makes the objects of a copy and commits it, or aborts it.
-func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, out *output) (report.Copy, error) {
-	records, err := r.objects(ctx, c, t, out)
+func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, at *level) (report.Copy, error) {
+	records, err := r.objects(ctx, c, t, at)
 	if err == nil && ctx.Err() != nil {
 		err = &Error{Task: t.Name, Pos: t.Pos, Err: context.Cause(ctx)}
 	}
@@ -190,35 +190,41 @@ func newestOf(r rotate.Result) backends.Info {
 }
 
 // objects makes every object of a backup and returns their records in declaration
-// order. After a failure no new one is started and the running ones are stopped.
-func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, out *output) ([]backends.ObjectRecord, error) {
+// order. After a failure no new one is started and the running ones are stopped. A
+// function that gives objects counts as one while it runs.
+func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, at *level) ([]backends.ObjectRecord, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m := &maker{run: r, copy: c, task: t, out: out}
+	m := &maker{run: r, copy: c, task: t, at: at}
+	defer m.close()
 	sched := newSchedule(t.Backup)
-	total := t.Backup.Objects()
-	limit := r.workers(runtime.NumCPU(), total)
-	records := make(map[*plan.Object]backends.ObjectRecord, total)
+	limit := r.workers(runtime.NumCPU())
+	records := make(map[*plan.Object]backends.ObjectRecord)
 	results := make(chan made)
 	var failed *Error
 	for running := 0; ; {
 		for running < limit && ctx.Err() == nil {
-			o, group := sched.take()
-			if o == nil {
+			j, ok := sched.take()
+			if !ok {
 				break
 			}
 			running++
-			go func() { results <- m.make(ctx, o, group) }()
+			go func() { results <- m.do(ctx, j) }()
 		}
 		if running == 0 {
 			break
 		}
 		res := <-results
 		running--
+		if res.err == nil && res.object == nil {
+			res.err = m.accept(sched, res)
+		}
 		switch {
-		case res.err == nil:
+		case res.err == nil && res.object != nil:
 			records[res.object] = res.record
 			sched.done(res.group)
+		case res.err == nil:
+			sched.add(res.group, res.objects)
 		case failed == nil:
 			failed = res.err
 			cancel(errSibling)
@@ -226,21 +232,15 @@ func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, out *outpu
 			failed.Others = append(failed.Others, res.err)
 		}
 	}
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return nil, failed
-	}
-	if ctx.Err() == nil && len(records) != total {
+	case ctx.Err() != nil:
+		return nil, nil // the caller says why
+	case len(records) != sched.total():
 		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: errors.New("internal error: the groups of the plan wait for each other")}
+	case len(records) == 0:
+		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: errors.New("there are no objects: an empty copy would rotate a real one away")}
 	}
-	return inOrder(t.Backup, records), nil
-}
-
-func inOrder(b *plan.Backup, records map[*plan.Object]backends.ObjectRecord) []backends.ObjectRecord {
-	list := make([]backends.ObjectRecord, 0, len(records))
-	for _, g := range b.Groups {
-		for _, o := range g.Objects {
-			list = append(list, records[o])
-		}
-	}
-	return list
+	return sched.inOrder(records), nil
 }

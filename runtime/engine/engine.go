@@ -7,6 +7,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
+	"sync"
 	"time"
 
 	"palhm/backends"
@@ -54,32 +56,46 @@ const cleanupTime = 10 * time.Minute
 // another run has the root, and the cause of ctx when that ended the run.
 func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*report.Run, error) {
 	r := &run{Engine: e, site: site, report: &report.Run{Task: task.Name, Start: e.now()}}
-	err := r.task(ctx, task)
+	err := r.task(ctx, task, nil)
 	r.report.End = e.now()
 	return r.report, err
 }
 
-// run is one Run.
+// run is one Run, or a task that a function runs in it.
 type run struct {
 	*Engine
 	site   *plan.Site
 	report *report.Run
+	mu     sync.Mutex // for merge
 }
 
-// task runs one task: the one that was asked for, or a routine's step.
-func (r *run) task(ctx context.Context, t *plan.Task) error {
+// fork returns a run for a task below, with a report of its own.
+func (r *run) fork() *run { return &run{Engine: r.Engine, site: r.site, report: new(report.Run)} }
+
+// merge adds the report of a task below to the whole one.
+func (r *run) merge(below *run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Copies = append(r.report.Copies, below.report.Copies...)
+	r.report.After = append(r.report.After, below.report.After...)
+}
+
+// task runs one task: the one that was asked for, or one below at.
+func (r *run) task(ctx context.Context, t *plan.Task, at *level) error {
 	limited, cancel := withTimeout(ctx, t.Timeout, "task "+t.Name)
 	defer cancel()
-	out := r.newOutput()
-	var err error
+	here, err := r.enter(t, at)
+	if err != nil {
+		return &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
 	r.Log.Debug("task begins", "task", t.Name)
 	if t.Backup != nil {
-		err = r.backup(ctx, limited, t, out)
+		err = r.backup(ctx, limited, t, here)
 	} else {
-		err = r.routine(limited, t, out)
+		err = r.routine(limited, t, here)
 	}
 	if err != nil {
-		out.release()
+		here.out.release()
 		return err
 	}
 	r.Log.Debug("task is done", "task", t.Name)
@@ -120,12 +136,11 @@ func withTimeout(ctx context.Context, d time.Duration, what string) (context.Con
 	return context.WithTimeoutCause(ctx, d, &TimeoutError{What: what, After: d})
 }
 
-// workers returns how many objects may be made at the same time; at most n are
-// ever needed.
-func (e *Engine) workers(cpus, n int) int {
+// workers returns how many objects may be made at the same time.
+func (e *Engine) workers(cpus int) int {
 	switch {
 	case e.Workers < 0:
-		return n
+		return math.MaxInt
 	case e.Workers == 0:
 		return cpus
 	}

@@ -13,6 +13,7 @@ import (
 type Error struct {
 	Task   string
 	Object string   // path of the object that failed, or ""
+	Group  string   // whose objects could not be listed, or ""
 	Step   int      // number of the step that failed, from 1, or 0
 	Pos    plan.Pos // where the part was declared
 	Err    error
@@ -27,6 +28,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.Object != "":
 		fmt.Fprintf(&b, "object %s: ", e.Object)
+	case e.Group != "":
+		fmt.Fprintf(&b, "group %s: ", e.Group)
 	case e.Step > 0:
 		fmt.Fprintf(&b, "step %d: ", e.Step)
 	}

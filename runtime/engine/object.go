@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"palhm/backends"
@@ -18,15 +19,27 @@ type maker struct {
 	*run
 	copy *openCopy
 	task *plan.Task
-	out  *output
+	at   *level
+
+	mu    sync.Mutex
+	calls []*call // of functions, whose directories objects may read from
 }
 
-// made is the result of one object.
+// made is the result of a job: an object, or what a function gave.
 type made struct {
-	object *plan.Object
-	group  int
-	record backends.ObjectRecord
-	err    *Error
+	object  *plan.Object // nil = objects were asked for
+	group   int
+	record  backends.ObjectRecord
+	objects []*plan.Object
+	err     *Error
+}
+
+// do does a job.
+func (m *maker) do(ctx context.Context, j job) made {
+	if j.object != nil {
+		return m.make(ctx, j.object, j.group)
+	}
+	return m.list(ctx, j.group)
 }
 
 // The pause before a repeated attempt doubles from the first to the longest.
@@ -63,7 +76,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 	start := m.now()
 	item := m.progress.begin(m.task.Name, o, start)
 	defer m.progress.end(item)
-	p, err := m.start(ctx, o.Pipeline, m.out)
+	p, err := m.start(ctx, o.Pipeline, m.at.out)
 	if err != nil {
 		return backends.ObjectRecord{}, err
 	}

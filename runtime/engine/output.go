@@ -12,13 +12,14 @@ const maxHeld = 64 << 10
 
 // output is where the children of one task print to.
 type output struct {
-	e    *Engine
-	mu   sync.Mutex
-	held []byte // with Quiet: what release will show
-	cut  bool   // held has lost its beginning
+	e     *Engine
+	above *output // gets what release would show; nil = it is shown
+	mu    sync.Mutex
+	held  []byte // with Quiet: what release will show
+	cut   bool   // held has lost its beginning
 }
 
-func (e *Engine) newOutput() *output { return &output{e: e} }
+func (e *Engine) newOutput(above *output) *output { return &output{e: e, above: above} }
 
 // stdout returns where a step of that level prints to: nothing is kept of what the
 // verbosity hides.
@@ -44,11 +45,17 @@ func (o *output) stderr(level int) io.WriteCloser {
 	return &lines{w: &locked{o: o, w: o.e.Stderr}}
 }
 
-// release shows what was held back.
+// release shows what was held back, or hands it on: whether the failure of a task is
+// one of the task above it is for that to say.
 func (o *output) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.held) == 0 {
+		return
+	}
+	if o.above != nil {
+		holder{o.above}.Write(o.held) //nolint:errcheck // it never fails
+		o.held = nil
 		return
 	}
 	if o.cut {

@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"palhm/runtime/plan"
+)
+
+// graceTime is how long a deferred function has when its run was stopped.
+const graceTime = 30 * time.Second
+
+// call is what one function of a site reaches of the world.
+type call struct {
+	*run
+	at     *level
+	args   map[string]any
+	backup bool // it gives objects, while the backup holds the lock of its root
+
+	mu   sync.Mutex
+	dirs []string // temporary ones
+}
+
+var _ plan.Runtime = (*call)(nil)
+
+// function runs a function step.
+func (r *run) function(ctx context.Context, f *plan.Call, at *level) error {
+	args, err := at.task.Routine.ArgValues(nil)
+	if err != nil {
+		return err
+	}
+	c := &call{run: r, at: at, args: args}
+	defer c.close()
+	return f.Func.Run(ctx, c)
+}
+
+// close removes the temporary directories.
+func (c *call) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, dir := range c.dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			c.run.Log.Warn(fmt.Sprintf("a temporary directory stays: %v", err), "task", c.at.task.Name)
+		}
+	}
+	c.dirs = nil
+}
+
+// Run runs a pipeline or a task for a function.
+func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
+	ctx, cancel := withTimeout(ctx, o.Timeout, "ctx.run")
+	defer cancel()
+	start := time.Now()
+	var result *plan.Result
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		result, err = new(plan.Result), fmt.Errorf("stopped: %w", context.Cause(ctx))
+	case s.Task != nil && c.backup:
+		result, err = new(plan.Result), errors.New("a task cannot be run while its objects are listed: the backup holds the root")
+	case s.Task != nil:
+		result, err = c.runTask(ctx, s.Task)
+	case s.DNSSEC != nil:
+		result, err = new(plan.Result), c.dnssec(ctx, s.DNSSEC)
+	default:
+		result, err = c.runPipeline(ctx, s.Pipeline, o)
+	}
+	result.Duration = time.Since(start)
+	if err != nil {
+		result.Code, result.Signal = blamed(err)
+	}
+	return result, err
+}
+
+// runTask runs a task below the function's own. What it has to report goes to the
+// report of the whole run, when it is over: tasks may run at the same time.
+func (c *call) runTask(ctx context.Context, t *plan.Task) (*plan.Result, error) {
+	sub := c.fork()
+	err := sub.task(ctx, t, c.at)
+	c.merge(sub)
+	return &plan.Result{Warnings: sub.report.After}, err
+}
+
+// TempDir makes a directory that close removes. os.MkdirTemp gives it the mode 0700.
+func (c *call) TempDir() (string, error) {
+	dir, err := os.MkdirTemp("", "palhm-")
+	if err != nil {
+		return "", fmt.Errorf("make a temporary directory: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirs = append(c.dirs, dir)
+	return dir, nil
+}
+
+// Sleep waits.
+func (c *call) Sleep(ctx context.Context, d time.Duration) error { return c.sleep(ctx, d) }
+
+// Now returns the time in the host's time zone.
+func (c *call) Now() time.Time {
+	if c.run.Now != nil {
+		return c.run.Now()
+	}
+	return time.Now()
+}
+
+// Exists reports whether there is something at path.
+func (c *call) Exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// maxRead bounds what a function reads of a file, in bytes.
+const maxRead = 1 << 20
+
+// ReadFile reads a regular file. O_NONBLOCK keeps a named pipe from holding it up.
+func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: it is no regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxRead {
+		return nil, fmt.Errorf("read %s: it is larger than 1 MiB; a command can read it", filepath.Clean(path))
+	}
+	return data, nil
+}
+
+// Log logs what a function says.
+func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
+	if level == plan.LogWarn {
+		c.run.Log.Warn(msg, "task", c.at.task.Name, "at", pos.String())
+		return
+	}
+	c.run.Log.Info(msg, "task", c.at.task.Name)
+}
+
+// Args returns the arguments of the routine.
+func (c *call) Args() map[string]any { return c.args }
+
+// Sigmask changes the mask of the run.
+func (c *call) Sigmask(context.Context, plan.Pos, plan.Sigmask) error {
+	return errors.New("sigmask is not available")
+}
+
+// errHurry is why what was still to be done is cut short.
+var errHurry = errors.New("palhm was told twice to stop")
+
+// Grace returns a context that ends 30 seconds after ctx, or at once when the user asks
+// twice.
+func (c *call) Grace(ctx context.Context) (context.Context, context.CancelFunc) {
+	grace, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-grace.Done():
+			return
+		}
+		timer := time.NewTimer(graceTime)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(&TimeoutError{What: "a deferred function", After: graceTime})
+		case <-c.Hurry:
+			cancel(errHurry)
+		case <-grace.Done():
+		}
+	}()
+	return grace, func() { cancel(nil) }
+}

@@ -1,0 +1,367 @@
+package starlib
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"palhm/runtime/plan"
+)
+
+// ctxBuiltins is every method of ctx, in the order of the reference.
+func ctxBuiltins() []*builtin {
+	return []*builtin{
+		ctxRun(), ctxAttempt(), ctxParallel(), ctxDefer(),
+		ctxFail(), ctxSkip(), ctxLog(), ctxWarn(),
+		ctxSleep(), ctxNow(), ctxTempDir(), ctxExists(), ctxRead(), ctxSigmask(),
+	}
+}
+
+// ctxFields are the attributes of ctx that are no methods.
+func ctxFields() []Doc {
+	return []Doc{
+		{Name: "ctx.host", Signature: "ctx.host", Text: "This host: the same as host."},
+		{Name: "ctx.args", Signature: "ctx.args", Text: "The arguments of the routine: ctx.args.service is what --service=nginx says, or the default."},
+	}
+}
+
+// ctxValue is what a function gets to act with.
+type ctxValue struct{ inv *invocation }
+
+var _ starlark.HasAttrs = (*ctxValue)(nil)
+
+func (*ctxValue) String() string          { return "ctx" }
+func (*ctxValue) Type() string            { return "ctx" }
+func (*ctxValue) Freeze()                 {}
+func (*ctxValue) Truth() starlark.Bool    { return true }
+func (x *ctxValue) Hash() (uint32, error) { return unhashable(x) }
+
+// Attr gives a method or a fact.
+func (x *ctxValue) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "host":
+		return x.inv.l.predeclared["host"], nil
+	case "args":
+		return argsValue(x.inv.rt.Args())
+	}
+	return x.inv.l.ctxMethods[name], nil
+}
+
+// AttrNames lists the methods and facts.
+func (x *ctxValue) AttrNames() []string {
+	names := slices.Collect(maps.Keys(x.inv.l.ctxMethods))
+	names = append(names, "args", "host")
+	slices.Sort(names)
+	return names
+}
+
+// argsValue makes a struct of a routine's arguments.
+func argsValue(args map[string]any) (starlark.Value, error) {
+	fields := starlark.StringDict{}
+	for name, v := range args {
+		switch v := v.(type) {
+		case string:
+			fields[name] = starlark.String(v)
+		case int64:
+			fields[name] = starlark.MakeInt64(v)
+		case bool:
+			fields[name] = starlark.Bool(v)
+		default:
+			return nil, fmt.Errorf("argument %s: got a %T, want a string, an int or a bool", name, v)
+		}
+	}
+	return starlarkstruct.FromStringDict(starlark.String("args"), fields), nil
+}
+
+func ctxFail() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.fail",
+			Text:   `Ends the routine as a failure.`,
+			Params: []Param{{Name: "msg", Type: "string", Doc: "why, for the error"}},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			msg, err := c.message()
+			if err != nil {
+				return nil, err
+			}
+			return nil, &failedCall{err: &plan.Failure{Pos: c.caller(), Msg: msg}, bare: true}
+		},
+	}
+}
+
+func ctxSkip() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "ctx.skip",
+			Text: `Ends the routine, and all its steps, because there is nothing to do: it is well.
+ctx.attempt does not catch it. It has no use in a deferred function, nor in one that gives the objects of a group.`,
+			Params: []Param{{Name: "msg", Type: "string", Doc: "why, for the log"}},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			msg, err := c.message()
+			switch {
+			case err != nil:
+				return nil, err
+			case c.strand.objects:
+				return nil, errors.New("it ends a routine, and this function gives the objects of a group; return [] when there are none")
+			case c.strand.cleaning:
+				return nil, errors.New("the routine has ended already; this is a deferred function")
+			}
+			return nil, &failedCall{err: &plan.Skip{Pos: c.caller(), Msg: msg}, bare: true}
+		},
+	}
+}
+
+func ctxLog() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.log",
+			Text:   `Says something in the log. With -q it is not shown.`,
+			Params: []Param{{Name: "msg", Type: "string", Doc: "what to say"}},
+		},
+		run: func(c *call) (starlark.Value, error) { return c.say(plan.LogInfo) },
+	}
+}
+
+func ctxWarn() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.warn",
+			Text:   `Warns in the log. It is no failure, and with -q it is not shown.`,
+			Params: []Param{{Name: "msg", Type: "string", Doc: "what to say"}},
+		},
+		run: func(c *call) (starlark.Value, error) { return c.say(plan.LogWarn) },
+	}
+}
+
+func (c *call) say(level plan.LogLevel) (starlark.Value, error) {
+	msg, err := c.message()
+	if err != nil {
+		return nil, err
+	}
+	c.strand.rt.Log(c.caller(), level, msg)
+	return starlark.None, nil
+}
+
+// message reads the one argument of a built-in that says something. What is no string
+// is printed as str() does.
+func (c *call) message() (string, error) {
+	var msg string
+	err := c.unpack(func(_ string, v starlark.Value) error {
+		if s, ok := starlark.AsString(v); ok {
+			msg = s
+		} else {
+			msg = v.String()
+		}
+		return nil
+	})
+	return msg, err
+}
+
+func ctxSleep() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.sleep",
+			Text:   `Waits. A signal or a time limit of the task ends it.`,
+			Params: []Param{{Name: "duration", Type: "duration", Doc: `such as "5s"`}},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			var d time.Duration
+			if err := c.unpack(func(_ string, v starlark.Value) error { return toDuration(&d, v) }); err != nil {
+				return nil, err
+			}
+			if err := c.strand.rt.Sleep(c.strand.ctx, d); err != nil {
+				return nil, c.strand.failed(err)
+			}
+			return starlark.None, nil
+		},
+	}
+}
+
+// failed is a failure of the host, or the end of the strand when that is the reason.
+func (s *strand) failed(err error) error {
+	if ended := s.ended(err); ended != nil {
+		return ended
+	}
+	return &failedCall{err: err}
+}
+
+func ctxNow() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "ctx.now",
+			Text: `The time, as a struct. In the host's time zone: .year, .month, .day, .hour, .minute, .second (ints), .weekday ("Monday"), .date
+("2022-05-01") and .zone ("CEST"). The same everywhere: .utc ("2022-05-01T06:59:17Z", for names) and .unix (seconds since 1970, an int, for
+comparisons and differences).`,
+		},
+		run: func(c *call) (starlark.Value, error) {
+			if err := c.unpack(noArguments); err != nil {
+				return nil, err
+			}
+			return timeValue(c.strand.rt.Now()), nil
+		},
+	}
+}
+
+func timeValue(t time.Time) starlark.Value {
+	zone, _ := t.Zone()
+	return starlarkstruct.FromStringDict(starlark.String("time"), starlark.StringDict{
+		"year": starlark.MakeInt(t.Year()), "month": starlark.MakeInt(int(t.Month())), "day": starlark.MakeInt(t.Day()),
+		"hour": starlark.MakeInt(t.Hour()), "minute": starlark.MakeInt(t.Minute()), "second": starlark.MakeInt(t.Second()),
+		"weekday": starlark.String(t.Weekday().String()),
+		"date":    starlark.String(t.Format(time.DateOnly)),
+		"zone":    starlark.String(zone),
+		"utc":     starlark.String(t.UTC().Format("2006-01-02T15:04:05Z")),
+		"unix":    starlark.MakeInt64(t.Unix()),
+	})
+}
+
+func ctxTempDir() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "ctx.temp_dir",
+			Text: `The path of a new directory that only palhm's user can enter. It is removed with all that is in it when the function
+has ended and its deferred functions too; when the function gives the objects of a group, when the backup has ended.`,
+		},
+		run: func(c *call) (starlark.Value, error) {
+			if err := c.unpack(noArguments); err != nil {
+				return nil, err
+			}
+			dir, err := c.strand.rt.TempDir()
+			if err != nil {
+				return nil, c.strand.failed(err)
+			}
+			return starlark.String(dir), nil
+		},
+	}
+}
+
+func ctxExists() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.exists",
+			Text:   `Whether there is a file or directory now. Symbolic links are followed.`,
+			Params: []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			path, err := c.hostPath()
+			if err != nil {
+				return nil, err
+			}
+			found, err := await(c.strand, func() (bool, error) { return c.strand.rt.Exists(path) })
+			if err != nil {
+				return nil, c.strand.failed(err)
+			}
+			return starlark.Bool(found), nil
+		},
+	}
+}
+
+func ctxRead() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name:   "ctx.read",
+			Text:   `The text of a file as it is now. It is a regular file of at most 1 MiB.`,
+			Params: []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			path, err := c.hostPath()
+			if err != nil {
+				return nil, err
+			}
+			text, err := await(c.strand, func() ([]byte, error) { return c.strand.rt.ReadFile(c.strand.ctx, path) })
+			if err != nil {
+				return nil, c.strand.failed(err)
+			}
+			return starlark.String(text), nil
+		},
+	}
+}
+
+// await waits for what a file system that hangs may hold up, until the strand ends.
+func await[T any](s *strand, work func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := work()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-s.ctx.Done():
+		var none T
+		return none, s.ctx.Err()
+	}
+}
+
+// hostPath reads the one argument of a method that looks at a file.
+func (c *call) hostPath() (string, error) {
+	var path string
+	err := c.unpack(func(_ string, v starlark.Value) error {
+		err := toAbsolute(&path, v)
+		if err == nil && len(path) > 1 && path[1] == '/' {
+			return fmt.Errorf("got %s; labels are for while the site loads, with read_file(%s)", short(v), short(v))
+		}
+		return err
+	})
+	return path, err
+}
+
+func ctxSigmask() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "ctx.sigmask",
+			Text: `Blocks signals for what follows in the task that was started, or unblocks them again. palhm heeds a blocked signal when it is
+unblocked; commands inherit the mask. It ends with the task.`,
+			Params: []Param{
+				{Name: "block", Type: "list of signals", Default: "[]", KeywordOnly: true, Doc: `names such as "TERM" or "SIGTERM", or numbers`},
+				{Name: "unblock", Type: "list of signals", Default: "[]", KeywordOnly: true, Doc: "the same"},
+			},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			var m plan.Sigmask
+			err := c.unpack(func(name string, v starlark.Value) error {
+				if name == "block" {
+					return toSignals(&m.Block, v)
+				}
+				return toSignals(&m.Unblock, v)
+			})
+			if err != nil {
+				return nil, err
+			}
+			if len(m.Block)+len(m.Unblock) == 0 {
+				return nil, errors.New(`names no signal, such as block = ["TERM"]`)
+			}
+			if err := c.strand.rt.Sigmask(c.strand.ctx, c.caller(), m); err != nil {
+				return nil, c.strand.failed(err)
+			}
+			return starlark.None, nil
+		},
+	}
+}
+
+// toSignals reads a list of signals.
+func toSignals(dst *[]plan.Signal, v starlark.Value) error {
+	return eachElement(v, "signals", func(v starlark.Value) error {
+		text, ok := starlark.AsString(v)
+		if n, isInt := v.(starlark.Int); isInt {
+			text, ok = short(n), true
+		}
+		if !ok {
+			return fmt.Errorf("got %s, want the name or number of a signal", describe(v))
+		}
+		s, err := plan.ParseSignal(text)
+		*dst = append(*dst, s)
+		return err
+	})
+}

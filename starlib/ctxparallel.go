@@ -1,0 +1,114 @@
+package starlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"go.starlark.net/starlark"
+)
+
+func ctxParallel() *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "ctx.parallel",
+			Text: `Calls functions at the same time, without arguments, and waits for all. The result is the list of what they returned, in their
+order. When one fails, the others are stopped, and the function that waits fails; ctx.attempt inside of one keeps its failure to itself.
+
+What these functions use of the one around them can no longer be changed from then on. They return values instead of appending to a list.
+In a loop, give each what it needs: [lambda db = db: dump(ctx, db) for db in names].`,
+			Params: []Param{
+				{Name: "fns", Type: "list of functions", Doc: "each without arguments"},
+				{Name: "limit", Type: "int", Default: "None", KeywordOnly: true, Doc: "how many run at a time; None is all"},
+			},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			p := &parallel{call: c}
+			if err := c.unpack(p.set); err != nil {
+				return nil, err
+			}
+			return p.run()
+		},
+	}
+}
+
+type parallel struct {
+	*call
+	fns     []starlark.Callable
+	limit   int
+	results []starlark.Value
+
+	mu     sync.Mutex
+	failed *Error // the first
+}
+
+func (p *parallel) set(name string, v starlark.Value) error {
+	if name == "limit" {
+		return toInt(&p.limit, v, 1, math.MaxInt32)
+	}
+	return eachElement(v, "functions", func(v starlark.Value) error {
+		var fn starlark.Callable
+		if err := toCallable(&fn, v); err != nil {
+			return err
+		}
+		p.fns = append(p.fns, fn)
+		return nil
+	})
+}
+
+// errBranch is the cause with which the other branches are stopped when one has failed.
+var errBranch = errors.New("another branch of ctx.parallel failed")
+
+func (p *parallel) run() (starlark.Value, error) {
+	for _, fn := range p.fns {
+		fn.Freeze() // and what it has captured, which several threads will read
+	}
+	if p.limit == 0 || p.limit > len(p.fns) {
+		p.limit = len(p.fns)
+	}
+	p.results = make([]starlark.Value, len(p.fns))
+	ctx, cancel := context.WithCancelCause(p.strand.ctx)
+	defer cancel(nil)
+	free := make(chan struct{}, p.limit)
+	var branches sync.WaitGroup
+	for i := range p.fns {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		branches.Go(func() {
+			defer func() { <-free }()
+			p.branch(ctx, cancel, i)
+		})
+	}
+	branches.Wait()
+	switch {
+	case p.failed != nil:
+		return nil, p.failed
+	case ctx.Err() != nil:
+		return nil, p.strand.ended(nil)
+	}
+	return starlark.NewList(p.results), nil
+}
+
+func (p *parallel) branch(ctx context.Context, cancel context.CancelCauseFunc, i int) {
+	s := &strand{invocation: p.strand.invocation, ctx: ctx, cleaning: p.strand.cleaning,
+		above: p.aboveFor(fmt.Sprintf("branch %d of ctx.parallel", i+1))}
+	v, err := s.call(p.fns[i], nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.results[i] = v
+	case p.failed == nil:
+		p.failed = err
+		cancel(errBranch)
+	case !errors.Is(err, errBranch) && context.Cause(ctx) == errBranch:
+		p.failed.also = append(p.failed.also, err)
+	}
+}

@@ -1,0 +1,130 @@
+package starlib
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"palhm/runtime/plan"
+)
+
+// A function is a function of the site that runs when a task runs.
+type function struct {
+	l    *loader
+	fn   *starlark.Function
+	uses map[*plan.Task]bool // the only tasks that it may run; nil = all
+}
+
+var (
+	_ plan.Func        = (*function)(nil)
+	_ plan.ObjectsFunc = (*function)(nil)
+)
+
+// toFunction checks that a function can be called with ctx alone.
+func (l *loader) toFunction(fn *starlark.Function) (*function, error) {
+	wrong := func(what string) error {
+		return &placedError{
+			err:   fmt.Errorf("the function %s %s; it is called with one argument, def %s(ctx)", fn.Name(), what, functionName(fn)),
+			notes: []Note{{l.pos(fn.Position()), "it begins here"}},
+		}
+	}
+	fixed := fn.NumParams() - fn.NumKwonlyParams()
+	if fn.HasKwargs() {
+		fixed--
+	}
+	if fn.HasVarargs() {
+		fixed--
+	}
+	if fixed == 0 {
+		return nil, wrong("takes no ctx")
+	}
+	if name, _ := fn.Param(0); name != "ctx" && !strings.HasPrefix(name, "_") {
+		return nil, wrong(fmt.Sprintf("has the first parameter %s, want ctx", name))
+	}
+	for i := 1; i < fixed+fn.NumKwonlyParams(); i++ {
+		if name, _ := fn.Param(i); fn.ParamDefault(i) == nil {
+			return nil, wrong(fmt.Sprintf("needs %s besides ctx", name))
+		}
+	}
+	return &function{l: l, fn: fn}, nil
+}
+
+func functionName(fn *starlark.Function) string {
+	if fn.Name() == "lambda" {
+		return "name"
+	}
+	return fn.Name()
+}
+
+// pos is where the function begins, or zero when that is no file of the site.
+func (f *function) pos() plan.Pos {
+	pos := f.l.pos(f.fn.Position())
+	if m := f.l.byName[pos.File]; m != nil && m.own() {
+		return pos
+	}
+	return plan.Pos{}
+}
+
+// Run calls the function as a step of a routine.
+func (f *function) Run(ctx context.Context, rt plan.Runtime) error {
+	inv := &invocation{function: f, rt: rt}
+	result, err := inv.run(ctx)
+	if err != nil {
+		return err
+	}
+	if text := neverRan(result); text != "" {
+		return f.wrongResult(text)
+	}
+	return nil
+}
+
+// neverRan says what is wrong with a result that looks as if it did something.
+func neverRan(v starlark.Value) string {
+	switch v := v.(type) {
+	case *execValue, *pipelineValue, *taskValue:
+		return fmt.Sprintf("returned %s, which has not been run; ctx.run(...) runs it", describe(v))
+	case starlark.Bool:
+		if !v {
+			return "returned False, which means nothing here; ctx.fail(text) ends a routine as a failure"
+		}
+	}
+	return ""
+}
+
+// Objects calls the function for the objects of a group.
+func (f *function) Objects(ctx context.Context, rt plan.Runtime) ([]*plan.Object, error) {
+	inv := &invocation{function: f, rt: rt, objects: true}
+	result, err := inv.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if result == starlark.None {
+		return nil, f.wrongResult("returned None, want a list of objects; a function ends with return, and [] is a list without any")
+	}
+	var list []*objectValue
+	if err := toObjects(&list, result); err != nil {
+		return nil, f.wrongResult("returned what is no list of objects: " + firstLine(err))
+	}
+	objects := make([]*plan.Object, len(list))
+	for i, o := range list {
+		objects[i] = o.o
+	}
+	return objects, nil
+}
+
+// wrongResult is an error about what the function returned, placed at its beginning.
+func (f *function) wrongResult(text string) *Error {
+	e := &Error{Pos: f.l.pos(f.fn.Position())}
+	if m := f.l.byName[e.Pos.File]; m != nil {
+		e.source = m.line(e.Pos.Line)
+	}
+	e.Msg, e.Hint = cutHint(fmt.Sprintf("the function %s %s", f.fn.Name(), text))
+	return e
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
