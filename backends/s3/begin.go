@@ -20,6 +20,8 @@ type Copy struct {
 	prefix string
 	lease  *lease
 
+	stopped <-chan struct{} // closed when the run is told to stop: the end of Begin's context
+
 	alive context.Context // ends, with the cause, when the lease is lost
 	lost  context.CancelCauseFunc
 	stop  context.CancelFunc // ends the signs of life
@@ -80,7 +82,7 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 }
 
 func (s *Store) newCopy(ctx context.Context, prefix string, l *lease) *Copy {
-	c := &Copy{store: s, prefix: prefix, lease: l, objects: map[string]int64{}}
+	c := &Copy{store: s, prefix: prefix, lease: l, stopped: ctx.Done(), objects: map[string]int64{}}
 	ctx = context.WithoutCancel(ctx)
 	c.alive, c.lost = context.WithCancelCause(ctx)
 	beats, stop := context.WithCancel(ctx)

@@ -103,6 +103,7 @@ func (s *Store) newClient(cfg aws.Config) *client {
 			o.BaseEndpoint = aws.String(s.opt.Endpoint)
 		}
 		o.DisableLogOutputChecksumValidationSkipped = true
+		o.APIOptions = append(o.APIOptions, s.hear)
 	}
 	return &client{s3.NewFromConfig(cfg, o), s.opt.Bucket}
 }

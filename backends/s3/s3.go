@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"palhm/backends"
@@ -54,6 +55,10 @@ type Options struct {
 	Backoff   time.Duration // before the first retry; 0 = 200 ms
 	Stall     time.Duration // after which a connection that moves no byte is given up; 0 = 2 minutes
 	Attempts  int           // of a request; 0 = 12, which outlast about a minute of outage
+
+	// Silence is how long a run that was told to stop waits for an answer while it
+	// cleans up; 0 = 15 seconds.
+	Silence time.Duration
 }
 
 // Store is a root in a bucket. It makes its client, and the first request, when it
@@ -76,6 +81,8 @@ type Store struct {
 	unconditional bool // the store ignores or refuses conditions
 	versioned     bool // the bucket keeps old versions
 	oneByOne      bool // the store cannot delete several keys in one request
+
+	answered atomic.Int64 // when the store last answered, in Unix nanoseconds
 
 	self  func() identity // of this process
 	heads sync.Pool       // of *[]byte, of headSize bytes
@@ -141,6 +148,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Attempts == 0 {
 		o.Attempts = 12
+	}
+	if o.Silence == 0 {
+		o.Silence = 15 * time.Second
 	}
 }
 

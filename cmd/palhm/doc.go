@@ -193,8 +193,9 @@
 //	were safe).
 //
 //	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
-//	copy is removed. A second one no longer waits for the processes, and a third ends
-//	palhm at once, for the next run to clean up. SIGUSR1 prints the progress.
+//	copy is removed. A second one no longer waits for the processes, nor for a store that
+//	does not answer, and a third ends palhm at once, for the next run to clean up.
+//	SIGUSR1 prints the progress.
 //
 //	examples:
 //	  palhm run
