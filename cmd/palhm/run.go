@@ -84,6 +84,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	e.Wait = o.wait
 	var r *report.Run
 	err = a.watched(ctx, e, func(ctx context.Context) (err error) {
+		defer a.remember(ctx, site, task)()
 		r, err = e.Run(ctx, site, task)
 		return err
 	})
