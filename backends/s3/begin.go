@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
 )
@@ -62,7 +63,7 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 		return nil, err
 	}
 	below := s.key(prefix + "/")
-	out, err := api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &api.bucket, Prefix: &below, MaxKeys: aws.Int32(1)})
+	out, err := api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &api.bucket, Prefix: &below, MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl})
 	if err != nil {
 		return nil, failed(ctx, "list "+s.url(below), err)
 	}

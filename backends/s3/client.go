@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -140,7 +141,7 @@ func (s *Store) preflight(ctx context.Context, c *client, cfg aws.Config) error 
 }
 
 func (s *Store) ask(ctx context.Context, c *client) error {
-	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1)},
+	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl},
 		func(o *s3.Options) {
 			o.Retryer = retryer{attempts: min(s.opt.Attempts, unreachable), first: s.opt.Backoff}
 		})

@@ -36,6 +36,9 @@ type Quirks struct {
 	ExactUploads        bool // open uploads are listed to who asks for exactly their key
 	RepeatedComplete    int  // status of a completion that was made already; 0 = 200
 
+	IgnoreEncoding bool // keys are listed as they are, whatever was asked for
+	LaxEncoding    bool // colons and plus signs in them are
+
 	IgnoreRange bool // all of an object is sent to who asks for its rest
 	Overlap     bool // a page of keys begins with the last key of the one before
 	StaleLists  int  // so many listings do not show the newest object
