@@ -62,6 +62,11 @@ func (s *Store) connect(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.endpoint = s.endpointOf(cfg)
+	s.quirks = quirksOf(s.opt, s.endpoint)
+	if err := s.quirks.check(); err != nil {
+		return nil, fmt.Errorf("use %s: %w", s.endpoint, err)
+	}
 	c := s.newClient(cfg)
 	return c, s.preflight(ctx, c, cfg)
 }
@@ -91,11 +96,19 @@ func (s *Store) config(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
+// endpointOf is the URL of the store, wherever it is named; "" = AWS.
+func (s *Store) endpointOf(cfg aws.Config) string {
+	if s.opt.Endpoint != "" {
+		return s.opt.Endpoint
+	}
+	return aws.ToString(s3.NewFromConfig(cfg).Options().BaseEndpoint)
+}
+
 func (s *Store) newClient(cfg aws.Config) *client {
 	o := func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired // what is sent is computed here
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.UsePathStyle = s.quirks.pathStyle || o.BaseEndpoint != nil && s.opt.PathStyle == nil
+		o.UsePathStyle = s.quirks.pathStyle
 		o.Retryer = retryer{attempts: s.opt.Attempts, first: s.opt.Backoff}
 		if o.Region == "" {
 			o.Region = fallbackRegion

@@ -65,9 +65,13 @@ type Options struct {
 // is first used.
 type Store struct {
 	opt    Options
-	quirks quirks
 	memory *Budget
 	limit  *bandwidth
+
+	// These are final when there is a client: the environment or the profile may name
+	// an endpoint too.
+	quirks   quirks
+	endpoint string
 
 	mu      sync.Mutex
 	client  *client
@@ -102,7 +106,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
+	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)
