@@ -220,9 +220,11 @@ func (c *call) about(param string, err error) error {
 func (c *call) tooMany(index int) error {
 	var positional, keywords []string
 	for _, p := range c.b.Params {
-		if p.KeywordOnly {
+		switch {
+		case strings.HasPrefix(p.Name, "*"):
+		case p.KeywordOnly:
 			keywords = append(keywords, p.Name)
-		} else {
+		default:
 			positional = append(positional, p.Name)
 		}
 	}

@@ -44,9 +44,6 @@ func (l *loader) compile(m *module) {
 	for _, edge := range m.loads {
 		l.checkLoad(m, edge)
 	}
-	if m.own() {
-		l.lintTree(m)
-	}
 	m.tree = nil // large, and of no use any more
 }
 

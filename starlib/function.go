@@ -48,6 +48,7 @@ func (l *loader) toFunction(fn *starlark.Function) (*function, error) {
 			return nil, wrong(fmt.Sprintf("needs %s besides ctx", name))
 		}
 	}
+	l.runs(fn)
 	return &function{l: l, fn: fn}, nil
 }
 

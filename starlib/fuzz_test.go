@@ -78,6 +78,39 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// Whatever stands in a function that is not run, a check looks at it and lives.
+func FuzzLint(f *testing.F) {
+	chunks, err := filepath.Glob("../testdata/star/lint*.star")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range chunks {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for chunk := range strings.SplitSeq(string(text), "\n---\n") {
+			f.Add(chunk)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"site.star": "def step(ctx):\n    " + strings.ReplaceAll(text, "\n", "\n    ") + "\nroutine(\"r\", step)\n"})
+		_, found, err := starlib.Check(t.Context(), testConfig(dir), "site.star")
+		if err != nil {
+			if strings.Contains(err.Error(), "internal error") {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, w := range found.Warnings {
+			if w.Msg == "" || w.Pos.Line < 1 {
+				t.Fatalf("got %#v", w)
+			}
+		}
+	})
+}
+
 func TestNearest(t *testing.T) {
 	names := []string{"backup", "exec", "nb_copy_limit", "nb_workers", "timeout"}
 	for x, want := range map[string]string{

@@ -18,71 +18,66 @@ func (l *loader) warn(pos plan.Pos, format string, args ...any) {
 	l.warnings = append(l.warnings, &Error{Pos: pos, Msg: fmt.Sprintf(format, args...), source: m.line(pos.Line)})
 }
 
-// lintTree looks for what can be seen without running a module.
-func (l *loader) lintTree(m *module) {
-	used := map[string]bool{}
-	syntax.Walk(m.tree, func(n syntax.Node) bool {
-		switch n := n.(type) {
-		case *syntax.LoadStmt:
-			return false
-		case *syntax.Ident:
-			used[n.Name] = true
-		case *syntax.BinaryExpr:
-			if n.Op == syntax.AND || n.Op == syntax.OR {
-				if !l.lintTruth(n.X, n.Op) {
-					l.lintTruth(n.Y, n.Op)
-				}
-			}
-		case *syntax.UnaryExpr:
-			if n.Op == syntax.NOT {
-				l.lintTruth(n.X, n.Op)
-			}
-		case *syntax.IfStmt:
-			l.lintTruth(n.Cond, syntax.IF)
-		case *syntax.CondExpr:
-			l.lintTruth(n.Cond, syntax.IF)
-		case *syntax.ExprStmt:
-			l.lintDropped(n.X)
+// lint looks for what can be seen in the text of a site without running it. The
+// site has loaded without an error.
+func (l *loader) lint() {
+	lt := l.newLinter()
+	lt.findContexts()
+	for _, f := range lt.files {
+		if !f.m.own() {
+			continue
 		}
-		return true
-	})
-	for _, edge := range m.loads {
-		for _, to := range edge.stmt.To {
-			if !used[to.Name] {
-				l.warn(l.pos(to.NamePos), "%s is loaded and never used", to.Name)
-			}
+		syntax.Walk(f.tree, func(n syntax.Node) bool {
+			lt.lintNode(n)
+			return true
+		})
+		lt.lintLoads(f)
+		lt.lintBlock(f.tree.Stmts)
+		for _, fn := range f.funcs {
+			lt.lintBlock(fn.body)
+			lt.lintLocals(fn)
+		}
+		for _, loop := range f.loops {
+			lt.lintCaptures(loop)
 		}
 	}
+	l.execs = lt.reachedExecs()
 }
 
-// isCommand reports whether an expression surely makes an exec or a pipeline.
-func isCommand(x syntax.Expr) bool {
-	switch x := x.(type) {
-	case *syntax.ParenExpr:
-		return isCommand(x.X)
+// lintNode looks at one node on its own.
+func (lt *linter) lintNode(n syntax.Node) {
+	switch n := n.(type) {
 	case *syntax.BinaryExpr:
-		return x.Op == syntax.PIPE && (isCommand(x.X) || isCommand(x.Y))
+		switch n.Op {
+		case syntax.AND, syntax.OR:
+			lt.lintTruth(n.X, n.Op)
+		case syntax.EQL, syntax.NEQ:
+			lt.lintEqual(n)
+		}
+	case *syntax.UnaryExpr:
+		if n.Op == syntax.NOT {
+			lt.lintTruth(n.X, n.Op)
+		}
+	case *syntax.IfStmt:
+		lt.lintTruth(n.Cond, syntax.IF)
+	case *syntax.IfClause:
+		lt.lintTruth(n.Cond, syntax.IF)
+	case *syntax.CondExpr:
+		lt.lintTruth(n.Cond, syntax.IF)
+	case *syntax.ExprStmt:
+		lt.lintDropped(n)
+	case *syntax.DotExpr:
+		lt.lintAttribute(n)
 	case *syntax.CallExpr:
-		id, ok := x.Fn.(*syntax.Ident)
-		return ok && (id.Name == "exec" || id.Name == "pipeline")
+		lt.lintCall(n)
 	}
-	return false
 }
 
-// lintTruth warns of a command where a condition is meant: nothing runs while a
-// site loads, so a command is always true.
-func (l *loader) lintTruth(x syntax.Expr, op syntax.Token) (warned bool) {
-	if isCommand(x) {
-		l.warn(l.pos(syntax.Start(x)), "%q sees a command, not its result: a command is always true while the site loads; use | or a routine's steps", op.String())
-	}
-	return isCommand(x)
-}
-
-// lintDropped warns of a value that is made and thrown away.
-func (l *loader) lintDropped(x syntax.Expr) {
-	pipe, ok := x.(*syntax.BinaryExpr)
-	if isCommand(x) || ok && pipe.Op == syntax.PIPE {
-		l.warn(l.pos(syntax.Start(x)), "this command is never used; give it to an object or to a routine")
+// warn adds a warning with the way out, if there is one.
+func (lt *linter) warn(at syntax.Position, msg, hint string) {
+	pos := lt.l.pos(at)
+	if m := lt.l.byName[pos.File]; m != nil && m.own() {
+		lt.l.warnings = append(lt.l.warnings, &Error{Pos: pos, Msg: msg, Hint: hint, source: m.line(pos.Line)})
 	}
 }
 

@@ -56,7 +56,10 @@ type loader struct {
 	groups      []*groupValue
 	usedObjects map[*objectValue]bool
 	usedGroups  map[*groupValue]bool
-	exports     map[string]string // what the standard modules offer: name to label
+	exports     map[string]string    // what the standard modules offer: name to label
+	checking    bool                 // look for what may be a mistake, too
+	running     []*starlark.Function // what tasks run with ctx
+	execs       []*plan.Exec         // what those are seen to run
 
 	doing  atomic.Value // string: what may take long
 	loaded atomic.Bool  // from here on functions run, and nothing here changes any more
@@ -64,7 +67,7 @@ type loader struct {
 
 // load runs the loader on a goroutine of its own, so that a file system that
 // hangs cannot hold palhm up: nobody waits for that goroutine then.
-func load(ctx context.Context, cfg Config, file string, limit time.Duration) (*plan.Site, Errors, error) {
+func load(ctx context.Context, cfg Config, file string, limit time.Duration, checking bool) (*plan.Site, *Findings, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +77,7 @@ func load(ctx context.Context, cfg Config, file string, limit time.Duration) (*p
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("loading took longer than %v", limit))
 	defer cancel()
 	l := newLoader(cfg, file)
+	l.checking = checking
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -100,7 +104,7 @@ func load(ctx context.Context, cfg Config, file string, limit time.Duration) (*p
 	if len(l.errs) > 0 {
 		return nil, nil, l.errs.sorted(l.rank)
 	}
-	return l.result, l.warnings.sorted(l.rank), nil
+	return l.result, &Findings{Warnings: l.warnings.sorted(l.rank), Execs: l.execs}, nil
 }
 
 func newLoader(cfg Config, file string) *loader {
@@ -396,6 +400,9 @@ func (l *loader) finish() {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	l.lintUnused()
+	if l.checking {
+		l.lint()
+	}
 }
 
 // input records a fact that the site has read while it was loaded.

@@ -275,7 +275,7 @@ func TestCancelledLoad(t *testing.T) {
 func TestLoadThatDoesNotEnd(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"site.star": "def spin():\n    for i in range(1 << 40):\n        pass\n\nspin()\n"})
-	_, _, err := starlib.LoadWithin(t.Context(), testConfig(dir), "site.star", 50*time.Millisecond)
+	_, _, err := starlib.LoadWithin(t.Context(), testConfig(dir), "site.star", 50*time.Millisecond, true)
 	wantError(t, err, "loading took longer than 50ms")
 	wantError(t, err, "in spin(), called at site.star:5:1")
 }

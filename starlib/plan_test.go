@@ -83,7 +83,7 @@ func golden(t *testing.T, path string, archive *txtar.Archive) {
 	got := map[string]string{}
 	cfg := testConfig(dir)
 	cfg.Print = func(pos plan.Pos, msg string) { got["want.print"] += pos.String() + ": " + msg + "\n" }
-	site, warnings, err := starlib.Check(t.Context(), cfg, "site.star")
+	site, found, err := starlib.Check(t.Context(), cfg, "site.star")
 	if err != nil {
 		got["want.err"] = err.Error() + "\n"
 	} else {
@@ -93,8 +93,8 @@ func golden(t *testing.T, path string, archive *txtar.Archive) {
 		}
 		got["want.json"] = string(text) + "\n"
 	}
-	if len(warnings) > 0 {
-		got["want.warn"] = warnings.Error() + "\n"
+	if found != nil && len(found.Warnings) > 0 {
+		got["want.warn"] = found.Warnings.Error() + "\n"
 	}
 	names := []string{"want.json", "want.err", "want.warn", "want.print"}
 	for _, name := range names {

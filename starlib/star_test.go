@@ -62,9 +62,12 @@ func runChunk(t *testing.T, file string, first int, chunk string) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "data/link")); err != nil {
 		t.Fatal(err)
 	}
-	_, warnings, err := starlib.Check(t.Context(), testConfig(dir), "site.star")
+	_, found, err := starlib.Check(t.Context(), testConfig(dir), "site.star")
 	wanted := expectations(t, file, first, chunk)
-	for _, w := range warnings {
+	if found == nil {
+		found = &starlib.Findings{}
+	}
+	for _, w := range found.Warnings {
 		if w.Pos.Line == 0 {
 			continue // that there is no task: most chunks have none
 		}

@@ -28,12 +28,18 @@ type Host struct {
 // is to blame, and that of ctx when ctx was cancelled. It may be called from any
 // number of goroutines.
 func Load(ctx context.Context, cfg Config, file string) (*plan.Site, error) {
-	site, _, err := Check(ctx, cfg, file)
+	site, _, err := load(ctx, cfg, file, timeLimit, false)
 	return site, err
 }
 
-// Check loads a site like Load, and also returns what looks like a mistake in it
-// and is none to Load. A site with errors has no warnings.
-func Check(ctx context.Context, cfg Config, file string) (site *plan.Site, warnings Errors, err error) {
-	return load(ctx, cfg, file, timeLimit)
+// Findings are what a look at the text of a site shows besides its plan.
+type Findings struct {
+	Warnings Errors       // what looks like a mistake and is none to Load
+	Execs    []*plan.Exec // that the functions of its tasks are seen to run, each placed where the site mentions it
+}
+
+// Check loads a site like Load, and also looks for mistakes in what did not run
+// while it loaded. There are findings only when there is no error.
+func Check(ctx context.Context, cfg Config, file string) (*plan.Site, *Findings, error) {
+	return load(ctx, cfg, file, timeLimit, true)
 }

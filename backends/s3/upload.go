@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -306,12 +307,15 @@ func (st *stat) is(size int64, crc *string) bool {
 	return st.size == size && (crc == nil || st.crc == nil || *crc == *st.crc)
 }
 
+// cleanupTime bounds what is done after a failure.
+const cleanupTime = time.Minute
+
 // discard removes what a failed upload has left: its parts, the object that may have
 // been made after all, and another upload of the key. cause is the failure.
 func (u *upload) discard(ctx context.Context, cause error) error {
-	s := u.copy.store
-	ctx, cancel := s.cleanUp(ctx, u.copy.stopped)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
+	s := u.copy.store
 	var left error
 	if u.id != "" {
 		left = s.abortUpload(ctx, u.key, u.id)

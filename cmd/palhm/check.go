@@ -36,22 +36,22 @@ func (a *app) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	site, warnings, err := a.loadAndCheck(ctx, file)
+	site, found, err := a.loadAndCheck(ctx, file)
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
+	for _, w := range found.Warnings {
 		a.log.Warn(w.Error())
 	}
-	for _, w := range lacking(site) {
+	for _, w := range lacking(site, found.Execs) {
 		a.log.Warn(w)
 	}
 	return nil
 }
 
 // lacking says what the execs and buckets of a site need and this host does not have.
-// An exec that is used many times is looked at once.
-func lacking(site *plan.Site) []string {
+// An exec that is used many times is looked at once. What functions run is in inside.
+func lacking(site *plan.Site, inside []*plan.Exec) []string {
 	seen := map[string]bool{}
 	var found []string
 	add := func(pos plan.Pos, problems []string) {
@@ -71,6 +71,9 @@ func lacking(site *plan.Site) []string {
 		for pos, x := range execs(t) {
 			add(pos, lacks(x))
 		}
+	}
+	for _, x := range inside {
+		add(x.Pos, lacks(x))
 	}
 	return found
 }

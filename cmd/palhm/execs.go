@@ -2,13 +2,14 @@ package main
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"palhm/runtime/plan"
 )
 
-// execs goes through every exec that a task runs itself, in declaration order, and
-// gives the place in the site where each comes from.
+// execs goes through every exec that a task runs itself or says that its functions
+// run, in declaration order, and gives the place in the site where each comes from.
 func execs(t *plan.Task) iter.Seq2[plan.Pos, *plan.Exec] {
 	return func(yield func(plan.Pos, *plan.Exec) bool) {
 		for used, p := range pipelines(t) {
@@ -29,7 +30,7 @@ func execs(t *plan.Task) iter.Seq2[plan.Pos, *plan.Exec] {
 func pipelines(t *plan.Task) iter.Seq2[plan.Pos, plan.Pipeline] {
 	return func(yield func(plan.Pos, plan.Pipeline) bool) {
 		if t.Routine != nil {
-			for _, s := range t.Routine.Steps {
+			for _, s := range slices.Concat(t.Routine.Steps, t.Routine.Uses) {
 				if !yield(s.Pos, s.Pipeline) {
 					return
 				}

@@ -86,27 +86,36 @@ func (a *app) siteArg(args []string) (string, error) {
 // load loads a site, "" being the one of this host, and puts its verbosity into
 // force.
 func (a *app) load(ctx context.Context, file string) (*plan.Site, error) {
-	site, _, err := a.loadAndCheck(ctx, file)
-	return site, err
+	return a.loadWith(file, func(cfg starlib.Config, file string) (*plan.Site, error) {
+		return starlib.Load(ctx, cfg, file)
+	})
 }
 
-// loadAndCheck also returns what looks like a mistake in the site and is none to
-// who only runs it.
-func (a *app) loadAndCheck(ctx context.Context, file string) (*plan.Site, starlib.Errors, error) {
+// loadAndCheck also returns what a look at the text shows.
+func (a *app) loadAndCheck(ctx context.Context, file string) (site *plan.Site, found *starlib.Findings, err error) {
+	site, err = a.loadWith(file, func(cfg starlib.Config, file string) (*plan.Site, error) {
+		site, findings, err := starlib.Check(ctx, cfg, file)
+		found = findings
+		return site, err
+	})
+	return site, found, err
+}
+
+func (a *app) loadWith(file string, load func(starlib.Config, string) (*plan.Site, error)) (*plan.Site, error) {
 	file, err := a.findSite(file)
 	if err != nil {
-		return nil, nil, &siteError{err}
+		return nil, &siteError{err}
 	}
 	cfg, err := a.starlibConfig()
 	if err != nil {
-		return nil, nil, &siteError{err}
+		return nil, &siteError{err}
 	}
-	site, warnings, err := starlib.Check(ctx, cfg, file)
+	site, err := load(cfg, file)
 	if err != nil {
-		return nil, nil, &siteError{err}
+		return nil, &siteError{err}
 	}
 	a.level.Set(slogLevel(a.verbosity(site.Settings.Verbosity)))
-	return site, warnings, nil
+	return site, nil
 }
 
 // starlibConfig is what a site may know of this host.
