@@ -20,10 +20,7 @@ type buffer struct {
 	spooled bool
 }
 
-func newBuffer(size int64, spooled bool) (*buffer, error) {
-	if spooled {
-		return newSpool(size)
-	}
+func newBuffer(size int64) (*buffer, error) {
 	data, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, fmt.Errorf("get %d bytes of memory for a part: %w", size, err)
@@ -36,7 +33,7 @@ func newBuffer(size int64, spooled bool) (*buffer, error) {
 func newSpool(size int64) (*buffer, error) {
 	f, err := os.CreateTemp("", "palhm-part-")
 	if err != nil {
-		return nil, fmt.Errorf("make a file for a part of %d bytes: %w", size, err)
+		return nil, fmt.Errorf("make a file for a part of %d bytes: %w; set TMPDIR to a directory that can be written", size, err)
 	}
 	defer f.Close()
 	defer os.Remove(f.Name())
@@ -65,6 +62,7 @@ type buffers struct {
 	out    int           // taken and not yet back, whatever their size
 	back   chan struct{} // has an item when a buffer has come back
 	closed bool
+	narrow bool // there is no room for a further file
 }
 
 func newBuffers(budget *Budget, max int) *buffers {
@@ -83,8 +81,10 @@ func (p *buffers) get(ctx context.Context, size int64) (*buffer, error) {
 		if out == 0 {
 			return p.first(ctx, size)
 		}
-		if out < p.max && (!p.budget.fits(size) || p.budget.try(size)) {
-			return p.add(size)
+		if out < p.max {
+			if b, err := p.further(size); b != nil || err != nil {
+				return b, err
+			}
 		}
 		select {
 		case <-p.back:
@@ -94,13 +94,41 @@ func (p *buffers) get(ctx context.Context, size int64) (*buffer, error) {
 	}
 }
 
+// first makes the buffer without which a stream cannot go on. A part that would go
+// through a file, for which there is no room, may have the whole budget.
 func (p *buffers) first(ctx context.Context, size int64) (*buffer, error) {
-	if p.budget.fits(size) {
-		if err := p.budget.take(ctx, size); err != nil {
+	if !p.budget.fits(size) {
+		b, err := newSpool(size)
+		if err == nil {
+			return p.lend(b), nil
+		}
+		if size > p.budget.size {
 			return nil, err
 		}
 	}
+	if err := p.budget.take(ctx, size); err != nil {
+		return nil, err
+	}
 	return p.add(size)
+}
+
+// further makes one more buffer, or none when there is no room for it.
+func (p *buffers) further(size int64) (*buffer, error) {
+	if p.budget.fits(size) {
+		if !p.budget.try(size) {
+			return nil, nil
+		}
+		return p.add(size)
+	}
+	if p.narrow {
+		return nil, nil
+	}
+	b, err := newSpool(size)
+	if err != nil {
+		p.narrow = true
+		return nil, nil
+	}
+	return p.lend(b), nil
 }
 
 // reuse returns a buffer that is free, after dropping those of another size.
@@ -121,18 +149,19 @@ func (p *buffers) reuse(size int64) (b *buffer, out int) {
 
 // add makes a buffer for which the budget has been taken.
 func (p *buffers) add(size int64) (*buffer, error) {
-	spooled := !p.budget.fits(size)
-	b, err := newBuffer(size, spooled)
+	b, err := newBuffer(size)
 	if err != nil {
-		if !spooled {
-			p.budget.give(size)
-		}
+		p.budget.give(size)
 		return nil, err
 	}
+	return p.lend(b), nil
+}
+
+func (p *buffers) lend(b *buffer) *buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out++
-	return b, nil
+	return b
 }
 
 // put takes a buffer back.
