@@ -33,7 +33,8 @@ type Store interface {
 	// Begin starts a copy. It finds out now, before anything has run, whatever
 	// would keep Commit from succeeding later: a root that cannot be written, a
 	// prefix that is taken or that the store refuses. The caller ends the copy
-	// with Commit or Abort.
+	// with Commit or Abort. When ctx ends before that, the run was told to stop: from
+	// then on a store that gives no answer need not be waited for.
 	Begin(ctx context.Context, prefix string) (Copy, error)
 
 	// List returns the committed copies, oldest first, and those made by the

@@ -14,7 +14,7 @@ import (
 const (
 	defaultDirMode   = 0o750
 	defaultFileMode  = 0o640
-	defaultBlockSize = 256 << 10
+	defaultBlockSize = 1 << 20
 	minBlockSize     = 4 << 10
 	maxBlockSize     = 64 << 20
 )
@@ -31,7 +31,7 @@ The newest copy is never rotated away, so peak use is root_size_limit plus one c
 				{Name: "fmode", Type: "string", Default: `"640"`, KeywordOnly: true, Doc: "octal permission bits of files"},
 				{Name: "nb_copy_limit", Type: "number or string", Default: `"Infinity"`, KeywordOnly: true, Doc: "how many copies stay, at least 1"},
 				{Name: "root_size_limit", Type: "size", Default: `"Infinity"`, KeywordOnly: true, Doc: `how many bytes the copies may take together: a number, or a string such as "1.5TiB" or "300GB"`},
-				{Name: "block_size", Type: "size", Default: `"256KiB"`, KeywordOnly: true, Doc: `how much is read from a pipeline at a time, "4KiB" to "64MiB"`},
+				{Name: "block_size", Type: "size", Default: `"1MiB"`, KeywordOnly: true, Doc: `how much is written at a time, "4KiB" to "64MiB"; a large object takes twice as much memory`},
 				{Name: "require_mount", Type: "bool", Default: "False", KeywordOnly: true, Doc: "fail when root is not on a mounted file system of its own"},
 			},
 		},

@@ -79,6 +79,9 @@ func bootReportSetter(b *plan.BootReport) func(string, starlark.Value) error {
 		case "mail_to":
 			return toRecipients(&b.To, v)
 		case "subject":
+			if v == starlark.String("") {
+				return errors.New("is empty, want one line")
+			}
 			return toSubject(&b.Subject, v)
 		case "header":
 			return toString(&b.Header, v)

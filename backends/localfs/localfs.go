@@ -19,13 +19,12 @@ import (
 	"palhm/runtime/plan"
 )
 
-// Defaults of Options. Blocks of 256 KiB are what a pipe of palhm holds, and stay
-// in the processor's cache while they are hashed and written; larger ones were not
-// faster.
+// Defaults of Options. With blocks of 1 MiB a disk is busy enough; larger ones were
+// not faster.
 const (
 	DefaultDirMode   plan.Mode = 0o750
 	DefaultFileMode  plan.Mode = 0o640
-	DefaultBlockSize           = 256 << 10
+	DefaultBlockSize           = 1 << 20
 
 	maxBlockSize = 1 << 30
 )
@@ -36,8 +35,9 @@ type Options struct {
 	DirMode  plan.Mode // of ROOT, when it is made, and of every directory of a copy; the owner's rwx is added; 0 = DefaultDirMode
 	FileMode plan.Mode // of every file of a copy; 0 = DefaultFileMode
 
-	// BlockSize is how many bytes are read from a stream at a time; 0 =
-	// DefaultBlockSize.
+	// BlockSize is how many bytes of a stream are written at a time; 0 =
+	// DefaultBlockSize. An object that is larger takes two blocks of memory. When it
+	// is no multiple of 4096, everything is written through the page cache.
 	BlockSize int64
 
 	// RequireMount refuses a root that no mounted file system but that of "/"
@@ -56,9 +56,9 @@ type Options struct {
 
 // Store is a root. It holds nothing open between calls.
 type Store struct {
-	root    string // absolute, clean
-	opt     Options
-	buffers sync.Pool // of *[]byte, of BlockSize bytes
+	root   string // absolute, clean
+	opt    Options
+	blocks sync.Pool // of *[]byte, see newBlock
 }
 
 var (
@@ -94,8 +94,8 @@ func New(o Options) (*Store, error) {
 	}
 	o.DirMode |= 0o700
 	s := &Store{root: root, opt: o}
-	s.buffers.New = func() any {
-		b := make([]byte, o.BlockSize)
+	s.blocks.New = func() any {
+		b := newBlock(o.BlockSize)
 		return &b
 	}
 	return s, nil

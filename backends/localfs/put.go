@@ -14,10 +14,6 @@ import (
 	"palhm/runtime/plan"
 )
 
-// writeOut is how many bytes are written before their write-out is started, so that
-// the fsync at the end has little left to do.
-const writeOut = 32 << 20
-
 // Put stores an object, and has made it durable when it returns.
 func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (int64, error) {
 	if c.ended {
@@ -87,48 +83,6 @@ func (c *Copy) preallocate(f *os.File, size int64) {
 	if err := c.change("truncate", f, func() error { return f.Truncate(0) }); err != nil {
 		c.warn(fmt.Sprintf("what was reserved ahead is not free again: %v", err))
 	}
-}
-
-// fill copies r to f.
-func (c *Copy) fill(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
-	buffer := c.store.buffers.Get().(*[]byte)
-	defer c.store.buffers.Put(buffer)
-	var started int64 // up to here write-out was started
-	for {
-		if ctx.Err() != nil {
-			return n, context.Cause(ctx)
-		}
-		got, end := r.Read(*buffer)
-		if got > 0 {
-			err := c.change("write", f, func() error { _, err := f.Write((*buffer)[:got]); return err })
-			if err != nil {
-				return n, err
-			}
-			n += int64(got)
-		}
-		if end == io.EOF {
-			return n, nil
-		}
-		if end != nil {
-			return n, end
-		}
-		if n-started >= writeOut {
-			if err := startWriteOut(f, started, n-started); err != nil {
-				return n, err
-			}
-			started = n
-		}
-	}
-}
-
-// startWriteOut reports only what says that data is lost: not every file system
-// has sync_file_range(2), and fsync does all of the work anyhow.
-func startWriteOut(f *os.File, from, size int64) error {
-	err := unix.SyncFileRange(int(f.Fd()), from, size, unix.SYNC_FILE_RANGE_WRITE)
-	if err == unix.EIO || err == unix.ENOSPC || err == unix.EDQUOT {
-		return &fs.PathError{Op: "write out", Path: f.Name(), Err: err}
-	}
-	return nil
 }
 
 // change makes one change to an open file, and names the file in its error.

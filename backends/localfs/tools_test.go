@@ -204,8 +204,8 @@ func mountTmpfs(t testing.TB, options string) string {
 	return dir
 }
 
-// mountExt4 makes a file system of that size in a file and mounts it.
-func mountExt4(t testing.TB, size int64) string {
+// mountImage makes a file system of that type and size in a file and mounts it.
+func mountImage(t testing.TB, fstype string, size int64) string {
 	t.Helper()
 	image, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
 	plant(t, image, "")
@@ -215,8 +215,8 @@ func mountExt4(t testing.TB, size int64) string {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to mount")
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
-		t.Skipf("needs mkfs.ext4: %v %s", err, out)
+	if out, err := exec.Command("mkfs."+fstype, "-q", image).CombinedOutput(); err != nil {
+		t.Skipf("needs mkfs.%s: %v %s", fstype, err, out)
 	}
 	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
 		t.Logf("mount: %v %s", err, out)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
 )
@@ -19,6 +20,8 @@ type Copy struct {
 	store  *Store
 	prefix string
 	lease  *lease
+
+	stopped <-chan struct{} // closed when the run is told to stop: the end of Begin's context
 
 	alive context.Context // ends, with the cause, when the lease is lost
 	lost  context.CancelCauseFunc
@@ -60,7 +63,7 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 		return nil, err
 	}
 	below := s.key(prefix + "/")
-	out, err := api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &api.bucket, Prefix: &below, MaxKeys: aws.Int32(1)})
+	out, err := api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &api.bucket, Prefix: &below, MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl})
 	if err != nil {
 		return nil, failed(ctx, "list "+s.url(below), err)
 	}
@@ -80,7 +83,7 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 }
 
 func (s *Store) newCopy(ctx context.Context, prefix string, l *lease) *Copy {
-	c := &Copy{store: s, prefix: prefix, lease: l, objects: map[string]int64{}}
+	c := &Copy{store: s, prefix: prefix, lease: l, stopped: ctx.Done(), objects: map[string]int64{}}
 	ctx = context.WithoutCancel(ctx)
 	c.alive, c.lost = context.WithCancelCause(ctx)
 	beats, stop := context.WithCancel(ctx)

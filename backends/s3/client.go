@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -61,6 +62,11 @@ func (s *Store) connect(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.endpoint = s.endpointOf(cfg)
+	s.quirks = quirksOf(s.opt, s.endpoint)
+	if err := s.quirks.check(); err != nil {
+		return nil, fmt.Errorf("use %s: %w", s.endpoint, err)
+	}
 	c := s.newClient(cfg)
 	return c, s.preflight(ctx, c, cfg)
 }
@@ -90,11 +96,19 @@ func (s *Store) config(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
+// endpointOf is the URL of the store, wherever it is named; "" = AWS.
+func (s *Store) endpointOf(cfg aws.Config) string {
+	if s.opt.Endpoint != "" {
+		return s.opt.Endpoint
+	}
+	return aws.ToString(s3.NewFromConfig(cfg).Options().BaseEndpoint)
+}
+
 func (s *Store) newClient(cfg aws.Config) *client {
 	o := func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired // what is sent is computed here
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.UsePathStyle = s.quirks.pathStyle || o.BaseEndpoint != nil && s.opt.PathStyle == nil
+		o.UsePathStyle = s.quirks.pathStyle
 		o.Retryer = retryer{attempts: s.opt.Attempts, first: s.opt.Backoff}
 		if o.Region == "" {
 			o.Region = fallbackRegion
@@ -103,6 +117,7 @@ func (s *Store) newClient(cfg aws.Config) *client {
 			o.BaseEndpoint = aws.String(s.opt.Endpoint)
 		}
 		o.DisableLogOutputChecksumValidationSkipped = true
+		o.APIOptions = append(o.APIOptions, s.hear)
 	}
 	return &client{s3.NewFromConfig(cfg, o), s.opt.Bucket}
 }
@@ -139,7 +154,7 @@ func (s *Store) preflight(ctx context.Context, c *client, cfg aws.Config) error 
 }
 
 func (s *Store) ask(ctx context.Context, c *client) error {
-	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1)},
+	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl},
 		func(o *s3.Options) {
 			o.Retryer = retryer{attempts: min(s.opt.Attempts, unreachable), first: s.opt.Backoff}
 		})

@@ -24,10 +24,14 @@ func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 		return fmt.Errorf("got the manifest of %s, want that of %s", m.Prefix, c.prefix)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := c.compare(ctx, m); err != nil {
+	manifest, sums, err := m.Encode()
+	if err != nil {
 		return err
 	}
-	if err := c.publish(ctx, m); err != nil {
+	if err := c.prepare(ctx, m, sums); err != nil {
+		return err
+	}
+	if err := c.publish(ctx, manifest); err != nil {
 		return err
 	}
 	c.forget()
@@ -42,11 +46,13 @@ func (c *Copy) forget() {
 	}
 }
 
-// publish puts the files of the copy's own, the manifest last.
-func (c *Copy) publish(ctx context.Context, m *backends.Manifest) error {
+// prepare does what comes before the manifest. A store that is gone may cost the copy
+// as long as nothing can be listed.
+func (c *Copy) prepare(ctx context.Context, m *backends.Manifest, sums []byte) error {
 	s := c.store
-	manifest, sums, err := m.Encode()
-	if err != nil {
+	ctx, cancel := s.impatient(ctx, c.stopped)
+	defer cancel()
+	if err := c.compare(ctx, m); err != nil {
 		return err
 	}
 	if _, err := s.putObject(ctx, c.key(backends.SumsPath), sums, "", condition{absent: true}); err != nil {
@@ -57,10 +63,13 @@ func (c *Copy) publish(ctx context.Context, m *backends.Manifest) error {
 			return err
 		}
 	}
-	if err := c.lease.renew(ctx); err != nil {
-		return err
-	}
-	_, err = s.putObject(ctx, c.key(backends.ManifestPath), manifest, "", condition{absent: true})
+	return c.lease.renew(ctx)
+}
+
+// publish puts the manifest.
+func (c *Copy) publish(ctx context.Context, manifest []byte) error {
+	s := c.store
+	_, err := s.putObject(ctx, c.key(backends.ManifestPath), manifest, "", condition{absent: true})
 	if err != nil {
 		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath), err))
 	}
@@ -158,11 +167,13 @@ func (c *Copy) Abort(ctx context.Context) error {
 	if c.hasEnded() {
 		return nil
 	}
+	var cancel context.CancelFunc
 	if ctx.Err() != nil { // what has to be done has to be done after a cancel too
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
+		ctx, cancel = c.store.cleanUp(ctx, c.stopped)
+	} else {
+		ctx, cancel = c.store.impatient(ctx, c.stopped)
 	}
+	defer cancel()
 	c.stop()
 	c.beats.Wait()
 	if err := c.remove(ctx); err != nil {

@@ -19,6 +19,8 @@ func TestContract(t *testing.T) {
 		"Refuses501":    {RefuseConditions: true, NoMultiDelete: true},
 		"RefusesMarker": {RefuseUploadMarkers: true, Page: 2},
 		"Versioned":     {Versioned: true},
+		"PlainKeys":     {IgnoreEncoding: true},
+		"LaxEncoding":   {LaxEncoding: true, Page: 3},
 	} {
 		t.Run(name, func(t *testing.T) { contract(t, q) })
 	}

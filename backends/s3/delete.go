@@ -42,6 +42,16 @@ func (s *Store) deleteKeys(ctx context.Context, keys []string) error {
 	if s.singly() {
 		return s.deleteSingly(ctx, keys)
 	}
+	if odd := slices.IndexFunc(keys, func(key string) bool { return !fitsXML(key) }); odd >= 0 {
+		if err := s.deleteObject(ctx, keys[odd]); err != nil {
+			return err
+		}
+		keys = slices.Concat(keys[:odd], keys[odd+1:])
+		if len(keys) == 0 {
+			return nil
+		}
+		return s.deleteKeys(ctx, keys)
+	}
 	for try := 1; ; try++ {
 		in := &s3.DeleteObjectsInput{Bucket: &c.bucket, Delete: &types.Delete{Quiet: aws.Bool(true)}}
 		for i := range keys {

@@ -154,7 +154,7 @@ func (s *Store) changeClassInParts(ctx context.Context, o types.Object) error {
 		return failed(ctx, what, err)
 	}
 	if err := s.copyParts(ctx, c, o, aws.ToString(out.UploadId), before); err != nil {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		clean, cancel := s.cleanUp(ctx, ctx.Done())
 		defer cancel()
 		return errors.Join(failed(ctx, what, err), s.abortUpload(clean, *o.Key, aws.ToString(out.UploadId)))
 	}

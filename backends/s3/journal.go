@@ -24,12 +24,13 @@ const (
 	uploadEnded      = " ended"
 )
 
-// name is what stands for the root in the names of files.
-func (s *Store) name() string {
-	sum := sha256.Sum256([]byte(s.opt.Endpoint + "\n" + s.opt.Bucket + "\n" + s.opt.Root))
+// fileName is what stands for the root in the names of files.
+func (s *Store) fileName(endpoint string) string {
+	sum := sha256.Sum256([]byte(endpoint + "\n" + s.opt.Bucket + "\n" + s.opt.Root))
 	return hex.EncodeToString(sum[:8])
 }
 
+// journalPath is known when there is a client.
 func (s *Store) journalPath() (string, error) {
 	dir := s.opt.StateDir
 	if dir == "" {
@@ -45,7 +46,7 @@ func (s *Store) journalPath() (string, error) {
 		}
 		dir = filepath.Join(home, ".local", "state", "palhm")
 	}
-	return filepath.Join(dir, "s3-uploads-"+s.name()), nil
+	return filepath.Join(dir, "s3-uploads-"+s.fileName(s.endpoint)), nil
 }
 
 // journal adds a line.

@@ -26,12 +26,13 @@ func (s *Store) eachPage(ctx context.Context, below, delimiter string, f func(*s
 	if err != nil {
 		return err
 	}
-	in := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: &below, Delimiter: optional(delimiter)}
+	in := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: &below, Delimiter: optional(delimiter), EncodingType: types.EncodingTypeUrl}
 	for {
 		out, err := c.ListObjectsV2(ctx, in)
 		if err != nil {
 			return failed(ctx, "list "+s.url(below), err)
 		}
+		decodePage(out)
 		if err := f(out); err != nil {
 			return err
 		}

@@ -24,7 +24,11 @@ func (s *Store) Lock(ctx context.Context, owner backends.Owner, wait time.Durati
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", s.Root(), err)
 	}
-	path := filepath.Join(dir, "s3-"+s.name())
+	cfg, err := s.config(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", s.Root(), err)
+	}
+	path := filepath.Join(dir, "s3-"+s.fileName(s.endpointOf(cfg)))
 	file := flock.File{
 		Root:      s.Root(),
 		Open:      func() (*os.File, error) { return openLock(path) },

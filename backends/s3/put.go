@@ -72,7 +72,7 @@ func (c *Copy) putWhole(ctx context.Context, key string, data []byte) error {
 	if !isAnswer(err) {
 		c.doubtful()
 	}
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	clean, cancel := c.store.cleanUp(ctx, c.stopped)
 	defer cancel()
 	if left := c.store.deleteObject(clean, key); left != nil {
 		c.doubtful()

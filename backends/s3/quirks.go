@@ -3,7 +3,6 @@ package s3
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -44,12 +43,9 @@ var known = map[string]quirks{
 	"storage.googleapis.com":   {checksum: checksumMD5},
 }
 
-// quirksOf joins what is known of the endpoint with what the site says, which wins.
-func quirksOf(o Options) quirks {
-	endpoint := o.Endpoint
-	if endpoint == "" {
-		endpoint = os.Getenv("AWS_ENDPOINT_URL_S3")
-	}
+// quirksOf joins what is known of the endpoint with what the site says, which wins. An
+// endpoint of "" is AWS.
+func quirksOf(o Options, endpoint string) quirks {
 	q := knownQuirks(endpoint)
 	q.pathStyle = endpoint != ""
 	if o.PathStyle != nil {

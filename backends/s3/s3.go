@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"palhm/backends"
@@ -54,15 +55,23 @@ type Options struct {
 	Backoff   time.Duration // before the first retry; 0 = 200 ms
 	Stall     time.Duration // after which a connection that moves no byte is given up; 0 = 2 minutes
 	Attempts  int           // of a request; 0 = 12, which outlast about a minute of outage
+
+	// Silence is how long a run that was told to stop waits for an answer while it
+	// cleans up; 0 = 15 seconds.
+	Silence time.Duration
 }
 
 // Store is a root in a bucket. It makes its client, and the first request, when it
 // is first used.
 type Store struct {
 	opt    Options
-	quirks quirks
 	memory *Budget
 	limit  *bandwidth
+
+	// These are final when there is a client: the environment or the profile may name
+	// an endpoint too.
+	quirks   quirks
+	endpoint string
 
 	mu      sync.Mutex
 	client  *client
@@ -76,6 +85,8 @@ type Store struct {
 	unconditional bool // the store ignores or refuses conditions
 	versioned     bool // the bucket keeps old versions
 	oneByOne      bool // the store cannot delete several keys in one request
+
+	answered atomic.Int64 // when the store last answered, in Unix nanoseconds
 
 	self  func() identity // of this process
 	heads sync.Pool       // of *[]byte, of headSize bytes
@@ -95,7 +106,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
+	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)
@@ -141,6 +152,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Attempts == 0 {
 		o.Attempts = 12
+	}
+	if o.Silence == 0 {
+		o.Silence = 15 * time.Second
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"hash"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -307,15 +306,12 @@ func (st *stat) is(size int64, crc *string) bool {
 	return st.size == size && (crc == nil || st.crc == nil || *crc == *st.crc)
 }
 
-// cleanupTime bounds what is done after a failure.
-const cleanupTime = time.Minute
-
 // discard removes what a failed upload has left: its parts, the object that may have
 // been made after all, and another upload of the key. cause is the failure.
 func (u *upload) discard(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
 	s := u.copy.store
+	ctx, cancel := s.cleanUp(ctx, u.copy.stopped)
+	defer cancel()
 	var left error
 	if u.id != "" {
 		left = s.abortUpload(ctx, u.key, u.id)

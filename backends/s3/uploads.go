@@ -55,7 +55,7 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 		return err
 	}
 	what := "list the open uploads in " + s.url(below)
-	in := &s3.ListMultipartUploadsInput{Bucket: &c.bucket, Prefix: &below}
+	in := &s3.ListMultipartUploadsInput{Bucket: &c.bucket, Prefix: &below, EncodingType: types.EncodingTypeUrl}
 	gone := 0 // since the listing was begun
 	for {
 		out, err := c.ListMultipartUploads(ctx, in)
@@ -69,6 +69,7 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 		if err != nil {
 			return failed(ctx, what, err)
 		}
+		decodeUploads(out)
 		for _, up := range out.Uploads {
 			if !mine(up) {
 				continue

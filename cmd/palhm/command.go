@@ -29,7 +29,7 @@ all, and rotated, or steps that are run one after the other.`,
 	if err := root.RegisterFlagCompletionFunc("log-format", forms); err != nil {
 		panic(err) // there is no such option
 	}
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.planCommand(), a.rotateCommand(),
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.planCommand(), a.rotateCommand(), a.bootReportCommand(),
 		a.iamPolicyCommand(), a.configCommand(), a.modCommand(), a.completionCommand(), a.manCommand(), a.versionCommand())
 	help := a.helpCommand(root)
 	root.SetHelpCommand(help)

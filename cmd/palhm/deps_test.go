@@ -21,6 +21,8 @@ var rules = []rule{
 	{pkg: "runtime/shell", why: "writing a command down needs nothing else"},
 	{pkg: "runtime/proc", may: []string{"runtime/shell"}, why: "starting processes must be understood and tested without knowing of backups"},
 	{pkg: "runtime/report", may: []string{"runtime/plan"}, why: "a report is plain data and its rendering"},
+	{pkg: "runtime/history", why: "a few lines about a run are kept without knowing what ran"},
+	{pkg: "runtime/boot", may: []string{"runtime/plan", "runtime/report", "runtime/history"}, why: "it asks the host, and composes nothing", never: []string{"go.starlark.net"}},
 	{pkg: "runtime/rotate", may: []string{"runtime/plan", "backends"}, why: "what is removed is decided by a pure function that reaches no storage"},
 	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/proc", "runtime/rotate", "runtime/report", "runtime/secret", "backends"},
 		why: "the engine runs any plan on any backend: it knows neither the language nor one kind of storage", never: []string{"go.starlark.net"}},
@@ -43,7 +45,7 @@ var rules = []rule{
 	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "backends/mail", "backends/mail/stdout", "backends/mail/mailx",
 		"backends/mail/smtp", "backends/mail/sns", "runtime/plan", "runtime/secret"}, why: "it is the list of backends and mailers"},
 	{pkg: "scripts/bench", why: "it measures the program from outside, as a user would"},
-	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/boot", "runtime/history", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
 		why: "the command reaches a concrete backend through backends/all only; it prints what backends/s3/iam writes"},
 }
 

@@ -12,6 +12,7 @@
 //	all, and rotated, or steps that are run one after the other.
 //
 //	commands:
+//	  boot-report [SITE]        mail that the host has booted, and what is known of it
 //	  check [SITE]              load a site and say what is wrong with it
 //	  completion SHELL          print a completion script for bash, zsh or fish
 //	  config [SITE]             show what a site is made of
@@ -36,6 +37,29 @@
 //
 //	"palhm help TOPIC" says more on a command, on the exit codes ("exit"), on what a site
 //	can use ("language"), and on each name of that ("exec").
+//
+// # palhm boot-report
+//
+//	palhm boot-report: mail that the host has booted, and what is known of it
+//
+//	usage: palhm boot-report [SITE]
+//
+//	Sends the mail that the site declares with boot_report: when the host has booted,
+//	how the boot before ended, the kernels, the units that failed, and the routine of
+//	palhm that ran when the host went down. It is for a systemd unit, an init script or
+//	cron's @reboot: see scripts/systemd, scripts/rc.d and scripts/crontab.
+//
+//	With boot_wait = "systemd" it waits until systemd has started everything, half an
+//	hour at most, then for the site's delay. What cannot be found out is said in the
+//	mail and is no failure. A mail that cannot be sent is one, with exit code 1.
+//
+//	examples:
+//	  palhm boot-report --print
+//	  palhm -q boot-report --once
+//
+//	options:
+//	      --once   do nothing when this boot has been reported
+//	      --print  show the mail at once, and send nothing
 //
 // # palhm check
 //
@@ -193,8 +217,9 @@
 //	were safe).
 //
 //	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
-//	copy is removed. A second one no longer waits for the processes, and a third ends
-//	palhm at once, for the next run to clean up. SIGUSR1 prints the progress.
+//	copy is removed. A second one no longer waits for the processes, nor for a store that
+//	does not answer, and a third ends palhm at once, for the next run to clean up.
+//	SIGUSR1 prints the progress.
 //
 //	examples:
 //	  palhm run

@@ -87,4 +87,5 @@ func (e *afterError) Error() string {
 // signalError is the cause of a run that a signal ended.
 type signalError struct{ signal syscall.Signal }
 
-func (e signalError) Error() string { return unix.SignalName(e.signal) + " received" }
+func (e signalError) Error() string { return e.name() + " received" }
+func (e signalError) name() string  { return unix.SignalName(e.signal) }

@@ -44,8 +44,9 @@ nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
 were safe).
 
 SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
-copy is removed. A second one no longer waits for the processes, and a third ends
-palhm at once, for the next run to clean up. SIGUSR1 prints the progress.`,
+copy is removed. A second one no longer waits for the processes, nor for a store that
+does not answer, and a third ends palhm at once, for the next run to clean up.
+SIGUSR1 prints the progress.`,
 		Example: `palhm run
 palhm run backup
 palhm run ./site.star backup
@@ -83,6 +84,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	e.Wait = o.wait
 	var r *report.Run
 	err = a.watched(ctx, e, func(ctx context.Context) (err error) {
+		defer a.remember(ctx, site, task)()
 		r, err = e.Run(ctx, site, task)
 		return err
 	})

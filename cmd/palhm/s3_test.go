@@ -82,14 +82,22 @@ func (s *servers) uploads(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // refuse makes the store refuse something from now on: "classes", operations that
-// begin with a word, such as "Delete", or with "! refuse" nothing.
+// begin with a word, such as "Delete", or with "! refuse" nothing. "answers" are those
+// to requests that clean up: they never come.
 func (s *servers) refuse(ts *testscript.TestScript, neg bool, args []string) {
 	s.of(ts).Set(func(q *s3test.Quirks) {
-		q.NoClasses, q.Deny = false, nil
+		q.NoClasses, q.Deny, q.Fault = false, nil, nil
 		switch {
 		case neg:
 		case args[0] == "classes":
 			q.NoClasses = true
+		case args[0] == "answers":
+			q.Fault = func(op, _ string) s3test.Fault {
+				if strings.HasPrefix(op, "Abort") || strings.HasPrefix(op, "Delete") {
+					return s3test.Stall
+				}
+				return s3test.None
+			}
 		default:
 			q.Deny = func(op, _ string) bool { return strings.HasPrefix(op, args[0]) }
 		}

@@ -34,7 +34,7 @@ type Engine struct {
 	Workers int             // objects at a time, as plan.Settings.Workers
 	Wait    time.Duration   // how long to wait for another process's lock
 	Grace   time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
-	Hurry   <-chan struct{} // when closed, grace periods are over; nil = never
+	Hurry   <-chan struct{} // when closed, grace periods are over, and stores that are silent; nil = never
 
 	// DNSSEC makes a check, and says in a line until when all is well. nil = no such
 	// step can be run.
@@ -55,6 +55,7 @@ const cleanupTime = 10 * time.Minute
 // done until then. The error is an *Error; it wraps a *backends.LockedError when
 // another run has the root, and the cause of ctx when that ended the run.
 func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*report.Run, error) {
+	ctx = backends.WithHurry(ctx, e.Hurry)
 	r := &run{Engine: e, site: site, report: &report.Run{Task: task.Name, Start: e.now()}}
 	err := r.task(ctx, task, nil)
 	r.report.End = e.now()

@@ -97,6 +97,7 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 	fail := func(err error) ([]report.Removed, []string, error) {
 		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
 	}
+	ctx = backends.WithHurry(ctx, e.Hurry)
 	store, err := e.openBackup(t)
 	if err != nil {
 		return nil, nil, err

@@ -250,7 +250,7 @@ type LocalFS struct {
 	Root         string `json:"root"`  // absolute, clean
 	DirMode      Mode   `json:"dmode"` // permission bits
 	FileMode     Mode   `json:"fmode"`
-	BlockSize    int64  `json:"block_size"` // bytes read from a pipeline at a time
+	BlockSize    int64  `json:"block_size"` // bytes written at a time
 	RequireMount bool   `json:"require_mount,omitempty"`
 }
 

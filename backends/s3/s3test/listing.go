@@ -22,6 +22,7 @@ type objectsResult struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
 	IsTruncated           bool
 	KeyCount              int
+	EncodingType          string `xml:",omitempty"`
 	NextContinuationToken string `xml:",omitempty"`
 	Contents              []listedObject
 	CommonPrefixes        []commonPrefix
@@ -40,8 +41,10 @@ func (s *Server) listObjects(q url.Values) answer {
 		page = 1
 	}
 	hidden := s.stale()
-	var res objectsResult
-	after, last := q.Get("continuation-token"), ""
+	encode, encoding := s.encoding(q)
+	res := objectsResult{EncodingType: encoding}
+	after, _ := url.QueryUnescape(q.Get("continuation-token"))
+	last := ""
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		if !strings.HasPrefix(key, q.Get("prefix")) || key == hidden {
 			continue
@@ -57,17 +60,17 @@ func (s *Server) listObjects(q url.Values) answer {
 			continue
 		}
 		if res.KeyCount == page {
-			res.IsTruncated, res.NextContinuationToken = true, last
+			res.IsTruncated, res.NextContinuationToken = true, url.QueryEscape(last)
 			break
 		}
 		last = name
 		res.KeyCount++
 		if name != key {
-			res.CommonPrefixes = append(res.CommonPrefixes, commonPrefix{name})
+			res.CommonPrefixes = append(res.CommonPrefixes, commonPrefix{encode(name)})
 			continue
 		}
 		o := s.objects[key]
-		res.Contents = append(res.Contents, listedObject{key, stamp(o.modified), o.etag, o.size, o.class})
+		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), o.etag, o.size, o.class})
 	}
 	return xmlAnswer(res)
 }
@@ -87,10 +90,24 @@ func (s *Server) stale() (hidden string) {
 	return hidden
 }
 
+// encoding is how keys are written in an answer, and the word for it.
+func (s *Server) encoding(q url.Values) (encode func(string) string, name string) {
+	if q.Get("encoding-type") != "url" || s.quirks.IgnoreEncoding {
+		return func(key string) string { return key }, ""
+	}
+	kept := []string{"%2F", "/"}
+	if s.quirks.LaxEncoding {
+		kept = append(kept, "%3A", ":", "%2B", "+", "+", "%20")
+	}
+	r := strings.NewReplacer(kept...)
+	return func(key string) string { return r.Replace(url.QueryEscape(key)) }, "url"
+}
+
 type listedUpload struct{ Key, UploadId, Initiated string }
 
 type uploadsResult struct {
 	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
+	EncodingType       string   `xml:",omitempty"`
 	IsTruncated        bool
 	NextKeyMarker      string `xml:",omitempty"`
 	NextUploadIdMarker string `xml:",omitempty"`
@@ -118,14 +135,15 @@ func (s *Server) listUploads(q url.Values) answer {
 		}
 		return strings.Compare(a.id, b.id)
 	})
-	var res uploadsResult
+	encode, encoding := s.encoding(q)
+	res := uploadsResult{EncodingType: encoding}
 	for i, u := range open {
 		if i == s.page() {
 			res.IsTruncated = true
-			res.NextKeyMarker, res.NextUploadIdMarker = open[i-1].key, open[i-1].id
+			res.NextKeyMarker, res.NextUploadIdMarker = encode(open[i-1].key), open[i-1].id
 			break
 		}
-		res.Upload = append(res.Upload, listedUpload{u.key, u.id, stamp(u.began)})
+		res.Upload = append(res.Upload, listedUpload{encode(u.key), u.id, stamp(u.began)})
 	}
 	return xmlAnswer(res)
 }

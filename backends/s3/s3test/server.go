@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -34,6 +35,9 @@ type Quirks struct {
 	RefuseUploadMarkers bool // the second page of open uploads is answered with 400
 	ExactUploads        bool // open uploads are listed to who asks for exactly their key
 	RepeatedComplete    int  // status of a completion that was made already; 0 = 200
+
+	IgnoreEncoding bool // keys are listed as they are, whatever was asked for
+	LaxEncoding    bool // colons and plus signs in them are
 
 	IgnoreRange bool // all of an object is sent to who asks for its rest
 	Overlap     bool // a page of keys begins with the last key of the one before
@@ -74,6 +78,8 @@ type Server struct {
 	URL    string
 	Bucket string
 
+	http *httptest.Server
+
 	mu      sync.Mutex
 	quirks  Quirks
 	clock   func() time.Time
@@ -103,16 +109,37 @@ func New(t testing.TB, q Quirks) *Server {
 		Bucket: "bucket", quirks: q, clock: time.Now, done: make(chan struct{}),
 		objects: map[string]*object{}, uploads: map[string]*upload{}, counts: map[string]int{},
 	}
-	h := httptest.NewUnstartedServer(s)
-	h.Config.ErrorLog = log.New(io.Discard, "", 0)
-	h.Start()
-	s.URL = h.URL
+	s.serve("127.0.0.1:0")
 	t.Cleanup(func() {
 		close(s.done)
-		h.CloseClientConnections()
-		h.Close()
+		s.Stop()
 	})
 	return s
+}
+
+func (s *Server) serve(addr string) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		panic(err)
+	}
+	h := httptest.NewUnstartedServer(s)
+	h.Listener.Close()
+	h.Listener = l
+	h.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h.Start()
+	s.http, s.URL = h, h.URL
+}
+
+// Stop lets the server refuse connections, and cuts those that it has. It forgets
+// nothing.
+func (s *Server) Stop() {
+	s.http.CloseClientConnections()
+	s.http.Close()
+}
+
+// Resume takes connections again, at the same address.
+func (s *Server) Resume() {
+	s.serve(strings.TrimPrefix(s.URL, "http://"))
 }
 
 // Set changes switches while the server runs.

@@ -1,0 +1,79 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"palhm/backends"
+)
+
+// cleanupTime bounds what is done after a failure.
+const cleanupTime = time.Minute
+
+// hurried is how much of Options.Silence is left once nobody wants to wait.
+const hurried = 8
+
+// errSilent ends the waiting for a store.
+var errSilent = errors.New("the store does not answer")
+
+// cleanUp returns the context of what has to be done after a failure, which goes on
+// when ctx ends. Once the run was told to stop it is impatient.
+func (s *Store) cleanUp(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	clean, release := s.impatient(clean, stop)
+	return clean, func() { release(); cancel() }
+}
+
+// impatient returns a context that ends with ctx, and once stop is closed also when the
+// store has answered nothing for a while, or nothing but that it cannot: whoever sent
+// the signal kills what does not end. What is left is found by the next run.
+func (s *Store) impatient(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-stop:
+			s.awaitSilence(ctx)
+			cancel(errSilent)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// awaitSilence returns when the store has given no answer for too long, or ctx ends.
+func (s *Store) awaitSilence(ctx context.Context) {
+	since, limit, hurry := time.Now(), s.opt.Silence, backends.Hurry(ctx)
+	for {
+		if last := time.Unix(0, s.answered.Load()); last.After(since) {
+			since = last
+		}
+		left := limit - time.Since(since)
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-time.After(left):
+		case <-hurry:
+			limit, hurry = s.opt.Silence/hurried, nil
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hear notes when the store last gave an answer that is one.
+func (s *Store) hear(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("Hear", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, m, err := next.HandleDeserialize(ctx, in)
+		if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r.Response != nil && r.StatusCode < 500 {
+			s.answered.Store(time.Now().UnixNano())
+		}
+		return out, m, err
+	}), middleware.After)
+}

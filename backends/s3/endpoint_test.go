@@ -1,0 +1,100 @@
+package s3_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"palhm/backends"
+	"palhm/backends/s3/s3test"
+)
+
+// endpoints are the places that can name the store, other than the site.
+var endpoints = map[string]func(t *testing.T, url string){
+	"environment":    func(t *testing.T, url string) { t.Setenv("AWS_ENDPOINT_URL", url) },
+	"environment S3": func(t *testing.T, url string) { t.Setenv("AWS_ENDPOINT_URL_S3", url) },
+	"profile": func(t *testing.T, url string) {
+		path := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(path, []byte("[default]\nendpoint_url = "+url+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("AWS_CONFIG_FILE", path)
+	},
+}
+
+// TestStoresOfOneBucketName, told apart by the environment or the profile only: what
+// was begun in one is nothing that the other may abort.
+func TestStoresOfOneBucketName(t *testing.T) {
+	for name, set := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			q := s3test.Quirks{ExactUploads: true}
+			a, b := s3test.New(t, q), s3test.New(t, q)
+			o := small(t, a)
+			o.Endpoint = ""
+			set(t, a.URL)
+			dead := open(t, o)
+			dead.SetHost("a", "boot", 1<<30) // no process has this id
+			abandon(t, a, dead, copy1)
+			key := a.Uploads()[0]
+
+			set(t, b.URL)
+			b.Begin(key)
+			if err := open(t, o).Recover(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if len(b.Uploads()) != 1 {
+				t.Error("an upload on the other store was aborted")
+			}
+
+			set(t, a.URL)
+			next := open(t, o)
+			next.SetHost("a", "boot", 1<<30+1)
+			if err := next.Recover(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wantNothing(t, a, copy1)
+		})
+	}
+}
+
+// TestLockKnowsTheEndpoint: a root has one lock, wherever its endpoint is named.
+func TestLockKnowsTheEndpoint(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := options(t, srv)
+	named := open(t, o)
+	release, err := named.Lock(t.Context(), backends.Owner{PID: 1, Host: "a"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Endpoint = ""
+	other := open(t, o)
+	freeOther, err := other.Lock(t.Context(), backends.Owner{PID: 2, Host: "a"}, 0)
+	if err != nil {
+		t.Fatalf("the same bucket of AWS: %v", err)
+	}
+	if err := freeOther(); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", srv.URL)
+	if _, err := other.Lock(t.Context(), backends.Owner{PID: 2, Host: "a"}, 0); err == nil {
+		t.Error("the same root was locked twice")
+	} else if _, locked := errors.AsType[*backends.LockedError](err); !locked {
+		t.Errorf("got %v, want a LockedError", err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStoreKnownByTheEnvironment: what is known of a store holds wherever it is named.
+func TestStoreKnownByTheEnvironment(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := options(t, srv)
+	o.Endpoint, o.PartSize = "", 5<<30
+	t.Setenv("AWS_ENDPOINT_URL", "https://account.r2.cloudflarestorage.com")
+	if _, err := open(t, o).Begin(t.Context(), copy1); err == nil || !strings.Contains(err.Error(), "part_size") {
+		t.Errorf("got %v, want an error that names part_size", err)
+	}
+}

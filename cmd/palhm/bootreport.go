@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"palhm/backends/all"
+	"palhm/backends/mail"
+	"palhm/runtime/boot"
+	"palhm/runtime/history"
+	"palhm/runtime/plan"
+	"palhm/runtime/report"
+)
+
+// bootReportOptions are the options of "palhm boot-report".
+type bootReportOptions struct {
+	print bool
+	once  bool
+}
+
+func (a *app) bootReportCommand() *cobra.Command {
+	var o bootReportOptions
+	c := &cobra.Command{
+		Use:   "boot-report [SITE]",
+		Short: "mail that the host has booted, and what is known of it",
+		Long: `Sends the mail that the site declares with boot_report: when the host has booted,
+how the boot before ended, the kernels, the units that failed, and the routine of
+palhm that ran when the host went down. It is for a systemd unit, an init script or
+cron's @reboot: see scripts/systemd, scripts/rc.d and scripts/crontab.
+
+With boot_wait = "systemd" it waits until systemd has started everything, half an
+hour at most, then for the site's delay. What cannot be found out is said in the
+mail and is no failure. A mail that cannot be sent is one, with exit code 1.`,
+		Example: `palhm boot-report --print
+palhm -q boot-report --once`,
+		Args: atMost(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.bootReport(c.Context(), args, o)
+		},
+	}
+	c.Flags().BoolVar(&o.print, "print", false, "show the mail at once, and send nothing")
+	c.Flags().BoolVar(&o.once, "once", false, "do nothing when this boot has been reported")
+	return c
+}
+
+func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions) error {
+	file, err := a.siteArg(args)
+	if err != nil {
+		return err
+	}
+	site, err := a.load(ctx, file)
+	if err != nil {
+		return err
+	}
+	if site.BootReport == nil {
+		return usagef(`%s declares no boot report; to get one write
+
+    load("@palhm//mail.star", "boot_report", "mailx")
+    boot_report(mailx(), ["root"])`, site.File)
+	}
+	surviveSIGPIPE()
+	ctx, _, stop := watchSignals(ctx, func() {})
+	defer stop()
+	if o.print {
+		message := composeBootReport(ctx, site.BootReport, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
+		return a.send(ctx, plan.MUA{Kind: plan.MUAStdout}, message)
+	}
+	return a.sendBootReport(ctx, site.BootReport, o.once)
+}
+
+// bootWaitLimit is how long a host may take to start everything. What takes longer
+// is reported as it is then.
+const bootWaitLimit = 30 * time.Minute
+
+func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool) error {
+	id := new(boot.Source).ID()
+	state, stateErr := stateDir()
+	if once && history.Reported(state, id) {
+		a.log.Info("this boot has been reported")
+		return nil
+	}
+	system, err := awaitBoot(ctx, b)
+	if err != nil {
+		return err
+	}
+	message := composeBootReport(ctx, b, system)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := a.send(ctx, b.MUA, message); err != nil {
+		return fmt.Errorf("send the boot report: %w", err)
+	}
+	if stateErr == nil {
+		stateErr = history.MarkReported(state, id)
+	}
+	if stateErr != nil {
+		a.log.Debug("it is not recorded that this boot was reported", "error", stateErr)
+	}
+	return nil
+}
+
+// awaitBoot waits as the site says, and returns what systemd says of itself.
+func awaitBoot(ctx context.Context, b *plan.BootReport) (system report.Fact[string], err error) {
+	if b.BootWait != "" {
+		if system, err = boot.Wait(ctx, bootWaitLimit); err != nil {
+			return system, err
+		}
+	}
+	timer := time.NewTimer(b.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return system, nil
+	case <-ctx.Done():
+		return system, context.Cause(ctx)
+	}
+}
+
+func composeBootReport(ctx context.Context, b *plan.BootReport, system report.Fact[string]) mail.Message {
+	source := boot.Source{}
+	source.Host, _ = os.Hostname() // loading a site has already asked for it
+	var err error
+	if source.History, err = stateDir(); err != nil {
+		source.NoHistory = err.Error()
+	}
+	facts := source.Collect(ctx, b)
+	facts.System = system
+	return mail.Message{To: b.To, Subject: report.BootSubject(facts, b), Body: report.BootBody(facts, b)}
+}
+
+// send hands a message to what the site sends mail with.
+func (a *app) send(ctx context.Context, m plan.MUA, message mail.Message) error {
+	mailer, err := all.OpenMailer(m, all.Surroundings{Stdout: a.stdout, Environ: os.Environ()})
+	if err != nil {
+		return err
+	}
+	return mailer.Send(ctx, message)
+}

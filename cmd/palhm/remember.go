@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"palhm/runtime/boot"
+	"palhm/runtime/history"
+	"palhm/runtime/plan"
+)
+
+// stateDir is where palhm keeps what outlives a run.
+func stateDir() (string, error) { return history.Dir(os.LookupEnv, os.Geteuid() == 0) }
+
+// remember records that a routine begins, for the boot report, and returns what
+// records its end. A backup leaves no trace: it restarts no host. The record is worth
+// less than the run, which goes on when it cannot be written.
+func (a *app) remember(ctx context.Context, site *plan.Site, t *plan.Task) (ended func()) {
+	if t.Routine == nil {
+		return func() {}
+	}
+	try := func(err error) {
+		if err != nil {
+			a.log.Debug("the boot report will not know of this run", "error", err)
+		}
+	}
+	dir, err := stateDir()
+	if err != nil {
+		try(err)
+		return func() {}
+	}
+	rec, err := history.Begin(dir, history.Run{
+		BootID: new(boot.Source).ID(), Task: t.Name, Site: site.File, PID: os.Getpid(), Start: time.Now(),
+	})
+	try(err)
+	if err != nil {
+		return func() {}
+	}
+	signalled := func() {
+		var s signalError
+		if errors.As(context.Cause(ctx), &s) {
+			try(rec.Signalled(s.name(), time.Now()))
+		}
+	}
+	stop := context.AfterFunc(ctx, signalled)
+	return func() {
+		stop()
+		if ctx.Err() != nil {
+			signalled() // it may not have come to it
+		}
+		try(rec.End(time.Now()))
+	}
+}

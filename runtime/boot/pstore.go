@@ -1,0 +1,99 @@
+package boot
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// dumps is what the kernel left of a panic in storage that outlives a boot.
+type dumps struct {
+	place    string   // the file; "" = there is none of that time
+	messages []string // what it says of the panic
+	denied   bool     // the files may not be read
+}
+
+// panicMark begins what the kernel says when it gives up.
+const panicMark = "Kernel panic - not syncing"
+
+const (
+	maxDumps = 200
+	maxDump  = 256 << 10 // bytes
+	slack    = time.Minute
+)
+
+// readDumps looks for a panic in pstore, where the kernel leaves it, and in the
+// directory that systemd-pstore(8) moves it to. Only what is of the boot before
+// counts, which began at start: dumps may lie there for years.
+func (s *Source) readDumps(start, since time.Time) dumps {
+	if since.IsZero() {
+		return dumps{}
+	}
+	if start.IsZero() {
+		start = since.Add(-24 * time.Hour)
+	}
+	var d dumps
+	for _, dir := range []string{"/sys/fs/pstore", "/var/lib/systemd/pstore"} {
+		seen := 0
+		filepath.WalkDir(s.Root+dir, func(path string, e fs.DirEntry, err error) error { //nolint:errcheck // it is in d
+			if err != nil {
+				d.denied = d.denied || os.IsPermission(err)
+				return nil
+			}
+			if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), "dmesg") {
+				return nil
+			}
+			if seen++; seen > maxDumps {
+				return fs.SkipAll
+			}
+			if info, err := e.Info(); err == nil && d.place == "" && ofLastBoot(info, start, since) {
+				d.read(path, strings.TrimPrefix(path, s.Root))
+			}
+			return nil
+		})
+	}
+	return d
+}
+
+// ofLastBoot reports whether a dump is of the boot between start and since. The file
+// that systemd puts together is written after that boot, all others keep the time of
+// the panic.
+func ofLastBoot(info fs.FileInfo, start, since time.Time) bool {
+	if info.Name() == "dmesg.txt" {
+		return !info.ModTime().Before(since.Add(-slack))
+	}
+	return !info.ModTime().Before(start) && !info.ModTime().After(since.Add(slack))
+}
+
+// telling are the lines of a dump that say what happened and where.
+var telling = regexp.MustCompile(`Kernel panic|BUG: |Oops: |RIP: |Comm: |Hardware name: `)
+
+// priority stands before a line of the kernel's log.
+var priority = regexp.MustCompile(`^<[0-9]+>`)
+
+func (d *dumps) read(path, shown string) {
+	f, err := os.Open(path)
+	if err != nil {
+		d.denied = d.denied || os.IsPermission(err)
+		return
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxDump))
+	if err != nil {
+		return
+	}
+	text := string(data)
+	if !strings.Contains(text, panicMark) && !strings.HasPrefix(text, "Panic#") {
+		return // an oops that the kernel has survived
+	}
+	d.place = shown
+	for line := range strings.Lines(text) {
+		if telling.MatchString(line) && len(d.messages) < 8 {
+			d.messages = append(d.messages, oneLine(priority.ReplaceAllString(line, "")))
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package history_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"palhm/runtime/history"
+)
+
+var start = time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC)
+
+func begin(t *testing.T, dir string, r history.Run) *history.Record {
+	t.Helper()
+	rec, err := history.Begin(dir, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func runs(t *testing.T, dir string) []history.Run {
+	t.Helper()
+	list, err := history.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestRunIsKnownAtEachMoment(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if got := runs(t, dir); len(got) != 0 {
+		t.Fatalf("got %v before the first run", got)
+	}
+	want := history.Run{BootID: "b1", Task: "default", Site: "/s.star", PID: os.Getpid(), Start: start}
+	rec := begin(t, dir, want)
+	check := func(when string) {
+		t.Helper()
+		if got := runs(t, dir); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: got %+v, want %+v", when, got, want)
+		}
+	}
+	check("at the start")
+	want.Signal, want.SignalAt = "SIGTERM", start.Add(time.Minute)
+	if err := rec.Signalled("SIGTERM", want.SignalAt); err != nil {
+		t.Fatal(err)
+	}
+	check("after a signal")
+	if err := rec.Signalled("SIGINT", start.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	check("after a second signal")
+	want.End = start.Add(2 * time.Minute)
+	if err := rec.End(want.End); err != nil {
+		t.Fatal(err)
+	}
+	check("at the end")
+}
+
+func TestOnlyTheLastAreKept(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 70 {
+		begin(t, dir, history.Run{BootID: "b1", Task: fmt.Sprint(i), PID: os.Getpid(), Start: start.Add(time.Duration(i) * time.Second)})
+	}
+	got := runs(t, dir)
+	if len(got) != 64 || got[0].Task != "6" || got[63].Task != "69" {
+		t.Errorf("got %d runs from %s to %s", len(got), got[0].Task, got[len(got)-1].Task)
+	}
+}
+
+func TestDeadRunOfThisBootIsLost(t *testing.T) {
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	dir, gone := t.TempDir(), dead.Process.Pid
+	begin(t, dir, history.Run{BootID: "b1", Task: "earlier boot", PID: gone, Start: start})
+	begin(t, dir, history.Run{BootID: "b2", Task: "killed", PID: gone, Start: start.Add(time.Second)})
+	begin(t, dir, history.Run{BootID: "b2", Task: "alive", PID: os.Getpid(), Start: start.Add(2 * time.Second)})
+	begin(t, dir, history.Run{BootID: "b2", Task: "new", PID: os.Getpid(), Start: start.Add(3 * time.Second)})
+	for _, r := range runs(t, dir) {
+		if r.Lost != (r.Task == "killed") {
+			t.Errorf("%s: got lost = %v", r.Task, r.Lost)
+		}
+	}
+}
+
+func TestDamagedFilesArePassedOver(t *testing.T) {
+	state := t.TempDir()
+	dir := filepath.Join(state, "routines")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"1.json": "", "2.json": "{", "3.json": "[]", "x": "y", "4.json": string(make([]byte, 70<<10))} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := filepath.Join(dir, ".run-1")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := start.Add(-2 * time.Hour)
+	if err := os.Chtimes(left, long, long); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, state, history.Run{Task: "new", Start: start})
+	if got := runs(t, state); len(got) != 1 || got[0].Task != "new" {
+		t.Errorf("got %+v, want the new run alone", got)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a killed run left is still there")
+	}
+}
+
+func TestDir(t *testing.T) {
+	for _, tc := range []struct {
+		env  map[string]string
+		root bool
+		want string // "" = an error
+	}{
+		{map[string]string{"STATE_DIRECTORY": "/s", "HOME": "/h"}, true, "/s"},
+		{map[string]string{"STATE_DIRECTORY": "/s:/t"}, false, "/s"},
+		{map[string]string{"HOME": "/root", "XDG_STATE_HOME": "/x"}, true, "/var/lib/palhm"},
+		{map[string]string{"HOME": "/h", "XDG_STATE_HOME": "/x"}, false, "/x/palhm"},
+		{map[string]string{"HOME": "/h", "XDG_STATE_HOME": "x"}, false, "/h/.local/state/palhm"},
+		{map[string]string{"STATE_DIRECTORY": "s"}, true, ""},
+		{nil, false, ""},
+	} {
+		got, err := history.Dir(func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }, tc.root)
+		if got != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%v, root %v: got %q, %v, want %q", tc.env, tc.root, got, err, tc.want)
+		}
+	}
+}
+
+func TestReportedIsForOneBoot(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if history.Reported(dir, "b1") || history.Reported(dir, "") {
+		t.Error("a boot is reported that never was")
+	}
+	if err := history.MarkReported(dir, "b1"); err != nil {
+		t.Fatal(err)
+	}
+	if !history.Reported(dir, "b1") || history.Reported(dir, "b2") {
+		t.Error("want b1 and nothing else reported")
+	}
+}
