@@ -52,6 +52,12 @@ func (l *loader) toFunction(fn *starlark.Function) (*function, error) {
 	return &function{l: l, fn: fn}, nil
 }
 
+// docLine is the first line of a function's docstring.
+func docLine(fn *starlark.Function) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(fn.Doc()), "\n")
+	return strings.TrimSpace(line)
+}
+
 func functionName(fn *starlark.Function) string {
 	if fn.Name() == "lambda" {
 		return "name"

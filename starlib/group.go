@@ -71,7 +71,7 @@ func (g *groupValue) set(name string, v starlark.Value) error {
 func (g *groupValue) objectsFrom(fn *starlark.Function) error {
 	f, err := g.l.toFunction(fn)
 	if err == nil {
-		g.make = &plan.ObjectsCall{Name: fn.Name(), Func: f}
+		g.make = &plan.ObjectsCall{Name: fn.Name(), Doc: docLine(fn), Func: f}
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (r *routineArgs) step(v starlark.Value) error {
 		if pos := f.pos(); pos != (plan.Pos{}) {
 			s.Pos = pos
 		}
-		s.Call = &plan.Call{Name: fn.Name(), Func: f}
+		s.Call = &plan.Call{Name: fn.Name(), Doc: docLine(fn), Func: f}
 		r.functions = append(r.functions, f)
 	} else if err := toRunnable(&s, v); err != nil {
 		return err

@@ -72,6 +72,9 @@ func lacking(site *plan.Site, inside []*plan.Exec) []string {
 			add(pos, lacks(x))
 		}
 	}
+	for _, m := range messages(site) {
+		add(m.pos, lacksMUA(m.mua))
+	}
 	for _, x := range inside {
 		add(x.Pos, lacks(x))
 	}

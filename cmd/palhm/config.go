@@ -47,6 +47,7 @@ func printConfig(w io.Writer, site *plan.Site) {
 	fmt.Fprintf(w, "digest   sha256:%s\n", site.Digest)
 	fmt.Fprintf(w, "settings nb_workers = %d, vl = %d\n", site.Settings.Workers, site.Settings.Verbosity)
 	section(w, "tasks", site.Tasks, taskLine)
+	section(w, "messages", messages(site), messageText)
 	section(w, "modules", site.Modules, func(m plan.Module) string { return m.Label })
 	section(w, "read from this host", site.Inputs, func(i plan.Input) string { return i.Kind + " " + visible(i.Name) })
 	section(w, "secrets", secretUses(site), func(s string) string { return s })
@@ -93,6 +94,11 @@ func secretUses(site *plan.Site) []string {
 			for i, s := range secrets {
 				list = append(list, fmt.Sprintf("%s, as %s of %s", s, uses[i], visible(x.Argv[0])))
 			}
+		}
+	}
+	for _, m := range messages(site) {
+		if m.mua.SMTP != nil && m.mua.SMTP.Password != nil {
+			list = append(list, fmt.Sprintf("%s, as the password of %s", m.mua.SMTP.Password, muaText(m.mua)))
 		}
 	}
 	slices.Sort(list)

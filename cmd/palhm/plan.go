@@ -51,6 +51,7 @@ func (a *app) plan(ctx context.Context, args []string, o planOptions) error {
 		}
 		narrowed := *site
 		narrowed.Tasks = withSubtasks(site, task)
+		narrowed.BootReport = nil // of no task
 		site = &narrowed
 	}
 	if o.json {

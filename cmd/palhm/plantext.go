@@ -19,6 +19,12 @@ func printPlan(w io.Writer, site *plan.Site) error {
 		}
 		p.task(t)
 	}
+	for i, m := range messages(site) {
+		if i == 0 && len(site.Tasks) > 0 {
+			p.line(0, "")
+		}
+		p.line(0, "%s", messageText(m))
+	}
 	return p.Flush()
 }
 
@@ -42,24 +48,6 @@ func (p *planPrinter) task(t *plan.Task) {
 	}
 }
 
-func (p *planPrinter) routine(r *plan.Routine) {
-	for i, s := range r.Steps {
-		if s.Task != nil {
-			p.line(1, "%d. run task %s", i+1, s.TaskName)
-			continue
-		}
-		if s.Call != nil {
-			p.line(1, "%d. call %s(ctx)", i+1, s.Call.Name)
-			continue
-		}
-		p.line(1, "%d. %s", i+1, pipelineText(s.Pipeline))
-		p.notes(2, s.Pipeline)
-	}
-	if len(r.Steps) == 0 {
-		p.line(1, "no steps")
-	}
-}
-
 func (p *planPrinter) backup(b *plan.Backup) {
 	for _, backend := range b.Backends {
 		p.line(1, "to %s", backendText(backend))
@@ -79,7 +67,10 @@ func (p *planPrinter) backup(b *plan.Backup) {
 			p.object(o)
 		}
 		if g.Make != nil {
-			p.line(2, "what %s(ctx) returns", g.Make.Name)
+			p.line(2, "what %s(ctx) returns when it is the group's turn", g.Make.Name)
+			if g.Make.Doc != "" {
+				p.line(3, "%s", visible(g.Make.Doc))
+			}
 		} else if len(g.Objects) == 0 {
 			p.line(2, "no objects")
 		}

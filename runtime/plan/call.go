@@ -8,7 +8,8 @@ import (
 
 // Call is a function of the site, run when its turn comes.
 type Call struct {
-	Name string `json:"name"` // of the function
+	Name string `json:"name"`          // of the function
+	Doc  string `json:"doc,omitempty"` // the first line of its docstring
 	Func Func   `json:"-"`
 }
 

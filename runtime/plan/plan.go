@@ -150,7 +150,8 @@ type Group struct {
 
 // ObjectsCall is a function of the site that gives objects.
 type ObjectsCall struct {
-	Name string      `json:"name"` // of the function
+	Name string      `json:"name"`          // of the function
+	Doc  string      `json:"doc,omitempty"` // the first line of its docstring
 	Func ObjectsFunc `json:"-"`
 }
 

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"palhm/runtime/plan"
+)
+
+// A message is what a site sends besides what its tasks do.
+type message struct {
+	what string
+	mua  plan.MUA
+	to   []string
+	pos  plan.Pos
+}
+
+// messages lists the boot report and the notices of a site.
+func messages(site *plan.Site) (list []message) {
+	if r := site.BootReport; r != nil {
+		list = append(list, message{"boot report", r.MUA, r.To, r.Pos})
+	}
+	for _, n := range []struct {
+		what   string
+		notice *plan.Notice
+	}{{"notice of a failure", site.Settings.OnFailure}, {"notice of a success", site.Settings.OnSuccess}} {
+		if n.notice != nil {
+			list = append(list, message{n.what, n.notice.MUA, n.notice.To, n.notice.MUA.Pos})
+		}
+	}
+	return list
+}
+
+func messageText(m message) string {
+	to := ""
+	if len(m.to) > 0 {
+		to = " to " + visible(strings.Join(m.to, ", "))
+	}
+	return fmt.Sprintf("%s%s by %s (%s)", m.what, to, muaText(m.mua), m.pos)
+}
+
+func muaText(m plan.MUA) string {
+	switch {
+	case m.Mailx != nil:
+		return visible(m.Mailx.Exec)
+	case m.SMTP != nil:
+		return fmt.Sprintf("%s %s (%s)", m.Kind, visible(m.SMTP.Host), m.SMTP.TLS)
+	case m.SNS != nil:
+		return strings.TrimSpace(m.Kind + " " + visible(m.SNS.Region))
+	}
+	return m.Kind
+}
+
+// lacksMUA says what a message needs and this host does not have.
+func lacksMUA(m plan.MUA) []string {
+	switch {
+	case m.Mailx != nil:
+		if err := findProgram(&plan.Exec{Argv: []string{m.Mailx.Exec}}); err != nil {
+			return []string{err.Error()}
+		}
+	case m.SMTP != nil:
+		return lacksSecret(m.SMTP.Password)
+	}
+	return nil
+}
