@@ -158,9 +158,10 @@ func kernelOf(entries []entry) string {
 func (s *Source) entries(ctx context.Context, max int64, args ...string) ([]entry, error) {
 	const fields = "--output-fields=MESSAGE,MESSAGE_ID,SYSLOG_IDENTIFIER,UNIT,_TRANSPORT,_UID"
 	out, err := s.journalctl(ctx, max, append([]string{"--output=json", fields}, args...)...)
-	if err != nil {
-		return nil, err
-	}
+	return parseEntries(out), err
+}
+
+func parseEntries(out []byte) []entry {
 	var list []entry
 	for line := range bytes.Lines(out) {
 		var e entry
@@ -168,7 +169,7 @@ func (s *Source) entries(ctx context.Context, max int64, args ...string) ([]entr
 			list = append(list, e)
 		}
 	}
-	return list, nil
+	return list
 }
 
 func (s *Source) journalctl(ctx context.Context, max int64, args ...string) ([]byte, error) {
