@@ -24,6 +24,8 @@ var rules = []rule{
 	{pkg: "runtime/history", why: "a few lines about a run are kept without knowing what ran"},
 	{pkg: "runtime/boot", may: []string{"runtime/plan", "runtime/report", "runtime/history"}, why: "it asks the host, and composes nothing", never: []string{"go.starlark.net"}},
 	{pkg: "runtime/rotate", may: []string{"runtime/plan", "backends"}, why: "what is removed is decided by a pure function that reaches no storage"},
+	{pkg: "runtime/dnssec", may: []string{"runtime/plan"}, why: "asking a resolver needs neither the engine nor the language"},
+	{pkg: "runtime/dnssec/dnssectest", why: "servers for tests must not share a misunderstanding with what they test"},
 	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/proc", "runtime/rotate", "runtime/report", "runtime/secret", "backends"},
 		why: "the engine runs any plan on any backend: it knows neither the language nor one kind of storage", never: []string{"go.starlark.net"}},
 	{pkg: "starlib", may: []string{"runtime/plan", "runtime/shell", "starlib/std"}, why: "loading a site starts no process and touches no backend"},
@@ -45,13 +47,14 @@ var rules = []rule{
 	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "backends/mail", "backends/mail/stdout", "backends/mail/mailx",
 		"backends/mail/smtp", "backends/mail/sns", "runtime/plan", "runtime/secret"}, why: "it is the list of backends and mailers"},
 	{pkg: "scripts/bench", why: "it measures the program from outside, as a user would"},
-	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/boot", "runtime/history", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/boot", "runtime/history", "runtime/dnssec", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
 		why: "the command reaches a concrete backend through backends/all only; it prints what backends/s3/iam writes"},
 }
 
 // heavy is what no package may import, besides those that are named.
 var heavy = map[string][]string{
 	"github.com/aws/":      {"backends/s3", "backends/mail/sns"},
+	"github.com/miekg/":    {"runtime/dnssec"},
 	"github.com/wneessen/": {"backends/mail/smtp"},
 	"go.starlark.net":      {"starlib"},
 	"github.com/spf13/":    {"cmd/palhm"},

@@ -176,7 +176,7 @@ func environ(ts *testscript.TestScript) []string {
 	for name := range s3Environ {
 		names = append(names, name)
 	}
-	for _, name := range append(names, "S3_URL", "STATE_DIRECTORY", "XDG_RUNTIME_DIR") {
+	for _, name := range append(names, "S3_URL", "RESOLVER", "TRUSTING", "SILENT", "STATE_DIRECTORY", "XDG_RUNTIME_DIR") {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}

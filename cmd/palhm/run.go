@@ -111,6 +111,7 @@ func (a *app) engine(site *plan.Site) *engine.Engine {
 	host, _ := os.Hostname() // loading a site has already asked for it
 	e := &engine.Engine{
 		Open:      new(all.Opener).Open,
+		DNSSEC:    checkDNSSEC,
 		Log:       a.log,
 		Host:      host,
 		Version:   version(),
