@@ -186,7 +186,7 @@ func ctxSleep() *builtin {
 
 // failed is a failure of the host, or the end of the strand when that is the reason.
 func (s *strand) failed(err error) error {
-	if ended := s.ended(err); ended != nil {
+	if ended := s.ended(nil); ended != nil {
 		return ended
 	}
 	return &failedCall{err: err}
