@@ -13,13 +13,19 @@ const maxHeld = 64 << 10
 // output is where the children of one task print to.
 type output struct {
 	e     *Engine
-	above *output // gets what release would show; nil = it is shown
+	above *output     // gets what release would show; nil = it is shown
+	show  *sync.Mutex // for e.Stdout and e.Stderr, which tasks that run at once share
 	mu    sync.Mutex
 	held  []byte // with Quiet: what release will show
 	cut   bool   // held has lost its beginning
 }
 
-func (e *Engine) newOutput(above *output) *output { return &output{e: e, above: above} }
+func (e *Engine) newOutput(above *output) *output {
+	if above == nil {
+		return &output{e: e, show: new(sync.Mutex)}
+	}
+	return &output{e: e, above: above, show: above.show}
+}
 
 // stdout returns where a step of that level prints to: nothing is kept of what the
 // verbosity hides.
@@ -91,8 +97,8 @@ type locked struct {
 }
 
 func (l *locked) Write(b []byte) (int, error) {
-	l.o.mu.Lock()
-	defer l.o.mu.Unlock()
+	l.o.show.Lock()
+	defer l.o.show.Unlock()
 	l.w.Write(b) //nolint:errcheck
 	return len(b), nil
 }

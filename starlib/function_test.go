@@ -1,0 +1,328 @@
+package starlib_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"palhm/runtime/plan"
+	"palhm/starlib"
+)
+
+// fakeRuntime runs nothing: every command ends well and prints its own line.
+type fakeRuntime struct {
+	mu  sync.Mutex
+	ran []string
+	log []string
+	run func(ctx context.Context, s plan.Step) (*plan.Result, error) // nil = as above
+}
+
+func (f *fakeRuntime) Run(ctx context.Context, s plan.Step, _ plan.RunOptions) (*plan.Result, error) {
+	line := s.TaskName
+	if s.Task == nil {
+		line = strings.Join(s.Pipeline[0].Argv, " ")
+	}
+	f.mu.Lock()
+	f.ran = append(f.ran, line)
+	f.mu.Unlock()
+	if f.run != nil {
+		return f.run(ctx, s)
+	}
+	return &plan.Result{Stdout: []byte(line)}, nil
+}
+
+func (f *fakeRuntime) Log(_ plan.Pos, _ plan.LogLevel, msg string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, msg)
+}
+
+func (f *fakeRuntime) Sigmask(context.Context, plan.Pos, plan.Sigmask) error { return nil }
+func (f *fakeRuntime) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+func (f *fakeRuntime) Now() time.Time {
+	return time.Date(2022, 5, 1, 8, 59, 17, 0, time.FixedZone("CEST", 7200))
+}
+func (f *fakeRuntime) TempDir() (string, error)                         { return "/tmp/x", nil }
+func (f *fakeRuntime) Exists(string) (bool, error)                      { return true, nil }
+func (f *fakeRuntime) ReadFile(context.Context, string) ([]byte, error) { return []byte("text"), nil }
+func (f *fakeRuntime) Args() map[string]any {
+	return map[string]any{"service": "nginx", "count": int64(3), "force": true}
+}
+func (f *fakeRuntime) Grace(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// step loads a site and gives the function that is the first step of its task "t".
+func step(t *testing.T, text string) plan.Func {
+	t.Helper()
+	site, err := loadText(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site.Task("t").Routine.Steps[0].Call.Func
+}
+
+func TestFunctionSees(t *testing.T) {
+	f := step(t, `
+def f(ctx):
+    now = ctx.now()
+    ctx.log("%s %d %s %s" % (ctx.args.service, ctx.args.count, ctx.args.force, ctx.host.name))
+    ctx.log("%s %s %s %s %d:%d" % (now.utc, now.date, now.weekday, now.zone, now.hour, now.unix))
+    print("printed")
+    ctx.log(ctx.read("/x"))
+    ctx.log(str(dir(ctx)))
+routine("t", f)
+`)
+	rt := new(fakeRuntime)
+	if err := f.Run(t.Context(), rt); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"nginx 3 True web1", "2022-05-01T06:59:17Z 2022-05-01 Sunday CEST 8:1651388357", "site.star:6:5: printed", "text",
+		`["args", "attempt", "defer", "exists", "fail", "host", "log", "now", "parallel", "read", "run", "sigmask", "skip", "sleep", "temp_dir", "warn"]`}
+	if got := strings.Join(rt.log, "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// What a function does is its own, also when it runs many times at once and in
+// branches; -race sees whether something is shared that must not be.
+func TestFunctionsRunAtOnce(t *testing.T) {
+	f := step(t, `
+base = exec("echo", env = {"A": "b"})
+def one(ctx, i):
+    wrong = ctx.attempt(lambda: exec("a", tiemout = "5s"))
+    missing = ctx.attempt(lambda: ctx.rum())
+    if host.os.id != "debian" or wrong.ok or missing.ok:
+        fail("no", wrong.error)
+    return ctx.run(base(i, "~/x") | exec("cat")).stdout
+def f(ctx):
+    ctx.defer(lambda: ctx.log("done"))
+    got = ctx.parallel([lambda i = i: one(ctx, i) for i in range(20)])
+    if got != ["echo %d ~/x" % i for i in range(20)]:
+        fail(got)
+    ctx.parallel([lambda: ctx.parallel([lambda: ctx.defer(lambda: ctx.log("nested"))])])
+    g = group("g", [object("x", base)])
+    if g.objects[0].path != "x":
+        fail("path")
+routine("t", f)
+`)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			rt := new(fakeRuntime)
+			if err := f.Run(t.Context(), rt); err != nil {
+				t.Error(err)
+			}
+			if got := fmt.Sprint(rt.log); got != "[nested done]" {
+				t.Errorf("got the log %s", got)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// An error has the place in the function, the calls that led there and what failed.
+func TestFunctionFails(t *testing.T) {
+	sick := errors.New("the disk is sick")
+	for _, c := range []struct {
+		name, text, want string
+		is               error
+	}{
+		{"of what it runs", `
+def g(ctx):
+    ctx.run(exec("dd"))
+def f(ctx):
+    g(ctx)
+routine("t", f)`, `site.star:3:5: ctx.run: the disk is sick
+    ctx.run(exec("dd"))
+    ^
+  in g(), called at site.star:5:5`, sick},
+		{"of a branch", `
+def f(ctx):
+    ctx.parallel([
+        lambda: None,
+        lambda: ctx.run(exec("dd")),
+    ], limit = 1)
+routine("t", f)`, `site.star:5:17: ctx.run: the disk is sick
+    lambda: ctx.run(exec("dd")),
+            ^
+  in branch 2 of ctx.parallel, called at site.star:3:5`, sick},
+		{"of an argument", `
+def f(ctx):
+    ctx.sleep(
+        5)
+routine("t", f)`, `site.star:4:9: ctx.sleep: duration: got 5, want a duration in quotes, such as "90s", "2h", "1h30m" or "7d"
+    5)
+    ^
+  hint: seconds are written "5s"`, nil},
+		{"of several", `
+def f(ctx):
+    ctx.run(exec("a"), chek = 1, capture = "some")
+routine("t", f)`, `site.star:3:24: ctx.run: no keyword chek (did you mean check?)
+    ctx.run(exec("a"), chek = 1, capture = "some")
+                       ^
+  also site.star:3:44: ctx.run: capture: got the string "some", want "all", "tail" or "none"
+      ctx.run(exec("a"), chek = 1, capture = "some")
+                                             ^`, nil},
+		{"in a standard module", `
+load("@palhm//core.star", "tar")
+def f(ctx):
+    tar("-C", 1.5)
+routine("t", f)`, `site.star:4:15: exec tar: argv[1]: got the float 1.5, want a string
+    tar("-C", 1.5)
+              ^`, nil},
+		{"of a call of another function", `
+def g(ctx, name):
+    pass
+def f(ctx):
+    g(ctx)
+routine("t", f)`, `site.star:5:5: function g missing 1 argument (name)
+    g(ctx)
+    ^
+  hint: it is called g(ctx, name)`, nil},
+		{"of a deferred function that defers", `
+def f(ctx):
+    ctx.defer(lambda: ctx.defer(lambda: None))
+routine("t", f)`, `site.star:3:23: ctx.defer: a deferred function cannot defer another
+    ctx.defer(lambda: ctx.defer(lambda: None))
+                      ^
+  in a deferred function, called at site.star:3:5
+  hint: call it`, nil},
+		{"of an exec that is called for a function", `
+def f(ctx):
+    ctx.parallel([exec("a"), ctx.run(exec("a"), check = False)])
+routine("t", f)`, `site.star:3:19: ctx.parallel: fns[0]: got an exec, want a function, such as lambda: ctx.run(...)
+    ctx.parallel([exec("a"), ctx.run(exec("a"), check = False)])
+                  ^
+  also site.star:3:30: ctx.parallel: fns[1]: got a result, want a function, such as lambda: ctx.run(...)
+      ctx.parallel([exec("a"), ctx.run(exec("a"), check = False)])
+                               ^
+    hint: it is given without being called`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rt := &fakeRuntime{run: func(context.Context, plan.Step) (*plan.Result, error) { return new(plan.Result), sick }}
+			err := step(t, c.text).Run(t.Context(), rt)
+			if err == nil || err.Error() != c.want {
+				t.Fatalf("got\n%v\nwant\n%s", err, c.want)
+			}
+			if c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("the cause is lost: %#v", err)
+			}
+			if _, ok := errors.AsType[*starlib.Error](err); !ok {
+				t.Errorf("got %T, want *starlib.Error", err)
+			}
+		})
+	}
+}
+
+// A fault of palhm in something that a function calls is an error with a place.
+func TestPanicIsAnError(t *testing.T) {
+	rt := &fakeRuntime{run: func(context.Context, plan.Step) (*plan.Result, error) { panic("at the disco") }}
+	f := step(t, `
+routine("t", lambda ctx: ctx.parallel([lambda: ctx.run(exec("a"))]))
+`)
+	err := f.Run(t.Context(), rt)
+	if err == nil || !strings.HasPrefix(err.Error(), "site.star:2:48: ctx.run: internal error: at the disco") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What ends the context of a function ends it, with that as the cause, at once and
+// whatever it does; what it deferred still runs, and has the time that Grace gives.
+func TestFunctionIsCancelled(t *testing.T) {
+	for name, body := range map[string]string{
+		"sleep":            `ctx.sleep("1h")`,
+		"run":              `ctx.run(exec("hang"))`,
+		"run, unchecked":   `ctx.run(exec("hang"), check = False)`,
+		"attempt":          `ctx.attempt(lambda: ctx.sleep("1h"))`,
+		"attempt to spin":  `ctx.attempt(spin)`,
+		"spin":             `spin()`,
+		"parallel":         `ctx.parallel([spin, lambda: ctx.sleep("1h")])`,
+		"limited parallel": `ctx.parallel([lambda: ctx.sleep("1h")] * 10, limit = 1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := step(t, `
+def spin():
+    for i in range(1 << 40):
+        for j in range(1 << 40):
+            pass
+def f(ctx):
+    ctx.defer(lambda: ctx.run(exec("clean")))
+    ctx.log("begins")
+    `+body+`
+    ctx.log("goes on")
+routine("t", f)
+`)
+			cause := errors.New("told to stop")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			rt := &fakeRuntime{run: func(ctx context.Context, s plan.Step) (*plan.Result, error) {
+				if s.Pipeline[0].Argv[0] == "clean" {
+					return new(plan.Result), ctx.Err()
+				}
+				<-ctx.Done()
+				return new(plan.Result), errors.New("killed")
+			}}
+			time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+			err := f.Run(ctx, rt)
+			if !errors.Is(err, cause) || !strings.Contains(err.Error(), "stopped: told to stop") {
+				t.Errorf("got %v, want the cause", err)
+			}
+			if got := fmt.Sprint(rt.log); got != "[begins]" {
+				t.Errorf("got the log %s: the function has gone on", got)
+			}
+			if len(rt.ran) == 0 || rt.ran[len(rt.ran)-1] != "clean" {
+				t.Errorf("ran %q, want the deferred function last", rt.ran)
+			}
+		})
+	}
+}
+
+func TestFunctionSkipsAndGivesUp(t *testing.T) {
+	f := step(t, `routine("t", lambda ctx: ctx.parallel([lambda: ctx.attempt(lambda: ctx.skip("no news"))]))`)
+	err := f.Run(t.Context(), new(fakeRuntime))
+	if skip, ok := errors.AsType[*plan.Skip](err); !ok || skip.Msg != "no news" || skip.Pos.Line != 1 {
+		t.Errorf("got %v, want a skip", err)
+	}
+	f = step(t, `routine("t", lambda ctx: ctx.fail("no; never"))`)
+	err = f.Run(t.Context(), new(fakeRuntime))
+	if failure, ok := errors.AsType[*plan.Failure](err); !ok || failure.Msg != "no; never" {
+		t.Errorf("got %v, want a failure", err)
+	}
+	// A routine that had nothing to do and cannot clean up has failed.
+	f = step(t, `
+def f(ctx):
+    ctx.defer(lambda: ctx.fail("stuck"))
+    ctx.skip("no news")
+routine("t", f)`)
+	err = f.Run(t.Context(), new(fakeRuntime))
+	if _, skips := errors.AsType[*plan.Skip](err); skips || err == nil {
+		t.Errorf("got %v, want only the failure", err)
+	}
+}
+
+func TestObjectsOfAFunction(t *testing.T) {
+	site, err := loadText(t, `
+def f(ctx):
+    return [object(p, exec("dump", p), min_size = 1) for p in ctx.run(exec("a", "b")).stdout.split()]
+backup("b", null(), groups = [group("g", f)])
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := site.Task("b").Backup.Groups[0]
+	objects, err := g.Make.Func.Objects(t.Context(), new(fakeRuntime))
+	if err != nil || len(objects) != 2 || objects[1].Path != "b" || objects[1].Pipeline[0].Argv[1] != "b" {
+		t.Errorf("got %v, %v", objects, err)
+	}
+}
