@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -184,6 +185,9 @@ func (s *Store) explain(err error) error {
 		return hint("this host's clock differs too much from the server's: set the clock")
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
 		return hint("the credentials are not accepted: " + reason(err))
+	}
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+		return hint("nobody who is trusted has signed the store's certificate: set ca_file to the certificate of its authority")
 	}
 	switch {
 	case strings.Contains(err.Error(), "get credentials: "):

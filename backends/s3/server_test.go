@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -38,6 +39,7 @@ type server struct {
 	name string
 	url  string
 	dir  string
+	ca   string // file with the certificate that signed the server's; "" = no TLS
 	args []string
 	env  []string
 	cmd  *exec.Cmd
@@ -57,7 +59,10 @@ func tool(t testing.TB, name string) string {
 }
 
 // serve starts a server with a bucket called "bucket". It ends with the test.
-func serve(t testing.TB, name string) *server {
+func serve(t testing.TB, name string) *server { return serveAs(t, name, nil) }
+
+// serveAs is serve, with TLS if there is an authority.
+func serveAs(t testing.TB, name string, ca *authority) *server {
 	t.Helper()
 	withKeys(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,6 +80,12 @@ func serve(t testing.TB, name string) *server {
 	case "minio":
 		s.args = []string{path, "server", "--quiet", "--address", addr, s.dir}
 		s.env = []string{"MINIO_ROOT_USER=palhmtest", "MINIO_ROOT_PASSWORD=palhmsecret", "MINIO_UPDATE=off", "HOME=" + s.dir}
+	}
+	if ca != nil {
+		dir := t.TempDir()
+		cert, key := ca.issue(t, dir)
+		s.url, s.ca = "https://"+addr, ca.file
+		s.args = append(s.args[:2:2], append(map[string][]string{"versitygw": {"--cert", cert, "--key", key}, "minio": {"--certs-dir", dir}}[name], s.args[2:]...)...)
 	}
 	s.start(t)
 	t.Cleanup(func() { s.kill() })
@@ -97,8 +108,9 @@ func (s *server) start(t testing.TB) {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	trusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for range 200 {
-		if r, err := http.Get(s.url); err == nil {
+		if r, err := trusting.Get(s.url); err == nil {
 			r.Body.Close()
 			return
 		}
@@ -115,7 +127,15 @@ func (s *server) kill() {
 // client is the SDK's, to look behind palhm's back.
 func (s *server) client(t testing.TB) *awss3.Client {
 	t.Helper()
-	cfg, err := config.LoadDefaultConfig(t.Context())
+	var load []func(*config.LoadOptions) error
+	if s.ca != "" {
+		pem, err := os.ReadFile(s.ca)
+		if err != nil {
+			t.Fatal(err)
+		}
+		load = append(load, config.WithCustomCABundle(bytes.NewReader(pem)))
+	}
+	cfg, err := config.LoadDefaultConfig(t.Context(), load...)
 	if err != nil {
 		t.Fatal(err)
 	}
