@@ -44,6 +44,16 @@ func slogLevel(vl int) slog.Level {
 	return slog.LevelDebug
 }
 
+// libraries takes what libraries write to the standard logger, such as net/http about
+// a server that sends more than an answer. It is nobody's error: what matters is in
+// the errors that they return.
+type libraries struct{ *app }
+
+func (l libraries) Write(p []byte) (int, error) {
+	l.log.Debug(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
 // handler returns the handler for a form.
 func (a *app) handler(format string) slog.Handler {
 	if format == logJSON {

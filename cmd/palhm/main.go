@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"io"
+	"log"
 	"os"
 )
 
 func main() {
+	log.SetFlags(0)
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is the whole program: it does what args ask for and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := newApp(stdout, stderr)
+	log.SetOutput(libraries{a})
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	err := root.ExecuteContext(ctx)

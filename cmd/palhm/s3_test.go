@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -83,7 +84,8 @@ func (s *servers) uploads(ts *testscript.TestScript, neg bool, args []string) {
 
 // refuse makes the store refuse something from now on: "classes", operations that
 // begin with a word, such as "Delete", or with "! refuse" nothing. "answers" are those
-// to requests that clean up: they never come.
+// to requests that clean up: they never come. "silence" is refused by a store that
+// says something after the answer to a listing, once.
 func (s *servers) refuse(ts *testscript.TestScript, neg bool, args []string) {
 	s.of(ts).Set(func(q *s3test.Quirks) {
 		q.NoClasses, q.Deny, q.Fault = false, nil, nil
@@ -91,6 +93,14 @@ func (s *servers) refuse(ts *testscript.TestScript, neg bool, args []string) {
 		case neg:
 		case args[0] == "classes":
 			q.NoClasses = true
+		case args[0] == "silence":
+			var once sync.Once
+			q.Fault = func(op, _ string) (f s3test.Fault) {
+				if op == "ListObjectsV2" {
+					once.Do(func() { f = s3test.Babble })
+				}
+				return f
+			}
 		case args[0] == "answers":
 			q.Fault = func(op, _ string) s3test.Fault {
 				if strings.HasPrefix(op, "Abort") || strings.HasPrefix(op, "Delete") {

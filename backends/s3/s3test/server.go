@@ -71,6 +71,7 @@ const (
 	Conflict             // 409 ConditionalRequestConflict
 	Skewed               // 403 RequestTimeTooSkewed
 	Moved                // 301, the bucket is in eu-west-1
+	Babble               // 503, and one more answer that nobody has asked for
 )
 
 // Server is a running store with one bucket.
@@ -332,6 +333,9 @@ func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) boo
 		_, _ = io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
 		return true
+	case Babble:
+		babble(w)
+		return true
 	case Conflict:
 		return refuse(409, "ConditionalRequestConflict")
 	case Skewed:
@@ -343,6 +347,18 @@ func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) boo
 		}
 	}
 	return false
+}
+
+// babble goes on talking once the answer has been read.
+func babble(w http.ResponseWriter) {
+	c, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+	time.Sleep(50 * time.Millisecond)
+	fmt.Fprint(c, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 }
 
 func reset(w http.ResponseWriter) {
