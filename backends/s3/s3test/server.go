@@ -358,7 +358,7 @@ func babble(w http.ResponseWriter) {
 	defer c.Close()
 	fmt.Fprint(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
 	time.Sleep(50 * time.Millisecond)
-	fmt.Fprint(c, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+	fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 }
 
 func reset(w http.ResponseWriter) {
