@@ -216,6 +216,9 @@
 //	nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
 //	were safe).
 //
+//	A site may ask for a notice by mail with settings(on_failure = ..., on_success = ...):
+//	see "palhm help notice". A rehearsal with --null sends none.
+//
 //	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
 //	copy is removed. A second one no longer waits for the processes, nor for a store that
 //	does not answer, and a third ends palhm at once, for the next run to clean up.
@@ -248,8 +251,8 @@
 //	         Nothing was run
 //	  3      the site cannot be loaded. Nothing was run
 //	  4      the main work is safe, and something after it failed: an old copy could
-//	         not be removed, the storage class of a copy not be changed, or the newest
-//	         copy alone is above the size limit
+//	         not be removed, the storage class of a copy not be changed, the newest copy
+//	         alone is above the size limit, or a notice could not be sent
 //	  5      another run holds the lock of the root; see "palhm help run", --wait
 //	  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
 //	         finished was removed; a copy that had been committed is safe

@@ -43,6 +43,9 @@ more), "copies" ("task", "root", "prefix", "objects", "bytes", "duration" in
 nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
 were safe).
 
+A site may ask for a notice by mail with settings(on_failure = ..., on_success = ...):
+see "palhm help notice". A rehearsal with --null sends none.
+
 SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
 copy is removed. A second one no longer waits for the processes, nor for a store that
 does not answer, and a third ends palhm at once, for the next run to clean up.
@@ -84,8 +87,12 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	e.Wait = o.wait
 	var r *report.Run
 	err = a.watched(ctx, e, func(ctx context.Context) (err error) {
-		defer a.remember(ctx, site, task)()
+		ended := a.remember(ctx, site, task)
 		r, err = e.Run(ctx, site, task)
+		ended()
+		if !o.null {
+			a.notify(ctx, e.Hurry, site, r, err)
+		}
 		return err
 	})
 	return a.conclude(r, err)

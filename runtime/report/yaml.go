@@ -71,6 +71,24 @@ func (y *yamlWriter) list(key string, values []string) {
 	y.close()
 }
 
+// maxBlockLine is what a line of a block is cut to, in characters: mail has lines
+// of at most 998 bytes (RFC 5322, 2.1.1).
+const maxBlockLine = 240
+
+// block writes lines as a text that is shown as it is, for a person to read. What
+// cannot be printed becomes U+FFFD, and a line that is too long is cut.
+func (y *yamlWriter) block(key string, lines []string) {
+	y.line(key + ": |2") // the 2 allows for a first line that begins with blanks
+	indent := strings.Repeat("  ", y.depth+1)
+	for _, l := range lines {
+		l = strings.Map(printable, strings.ReplaceAll(strings.ToValidUTF8(l, "\ufffd"), "\t", "    "))
+		if r := []rune(l); len(r) > maxBlockLine {
+			l = string(r[:maxBlockLine]) + " ..."
+		}
+		y.b.WriteString(strings.TrimRight(indent+l, " ") + "\n")
+	}
+}
+
 func (y *yamlWriter) line(text string) {
 	indent := strings.Repeat("  ", y.depth)
 	if y.dash {

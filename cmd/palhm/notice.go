@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"palhm/backends/mail"
+	"palhm/runtime/plan"
+	"palhm/runtime/proc"
+	"palhm/runtime/report"
+)
+
+const (
+	noticeTime   = 90 * time.Second // that a notice may take
+	stoppedTime  = 20 * time.Second // the same when palhm was told to stop
+	noticeStderr = 200              // lines of a process in a notice
+)
+
+// notify sends the notice that the site asks for after a run. What fails is recorded
+// in the report of the run, which is then not all well.
+func (a *app) notify(ctx context.Context, hurry <-chan struct{}, site *plan.Site, r *report.Run, err error) {
+	exit := newSummary(r, err).Exit
+	n := noticeFor(site.Settings, exit)
+	if n == nil {
+		return
+	}
+	limit := noticeTime
+	if ctx.Err() != nil {
+		limit = stoppedTime
+	}
+	// The signal that has ended the run must not keep the news of that from anybody.
+	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("it took longer than %s", limit))
+	defer cancel()
+	limited, giveUp := context.WithCancelCause(limited)
+	defer giveUp(nil)
+	go func() {
+		select {
+		case <-hurry:
+			giveUp(errors.New("given up after a second signal"))
+		case <-limited.Done():
+		}
+	}()
+	about := aboutRun(site, r, exit, err)
+	message := mail.Message{To: n.To, Subject: about.Subject(n.Subject), Body: about.Body()}
+	if err := a.send(limited, n.MUA, message); err != nil {
+		r.After = append(r.After, "notice: "+err.Error())
+	}
+}
+
+// noticeFor is the notice about a run with that exit code, or nil. Whoever presses
+// ^C knows that the run has ended.
+func noticeFor(s plan.Settings, exit int) *plan.Notice {
+	switch exit {
+	case exitOK:
+		return s.OnSuccess
+	case exitSignal + int(syscall.SIGINT):
+		return nil
+	}
+	return s.OnFailure
+}
+
+// aboutRun gathers what a notice says.
+func aboutRun(site *plan.Site, r *report.Run, exit int, err error) *report.Notice {
+	host, _ := os.Hostname() // loading a site has already asked for it
+	n := &report.Notice{Host: host, Site: site.File, Run: r, Exit: exit}
+	if err == nil {
+		return n
+	}
+	f := newFailure(err)
+	n.Error, n.Pos, n.Note = f.Error, f.Pos, f.Note
+	for _, o := range f.Others {
+		n.Also = append(n.Also, firstLine(o.Error))
+	}
+	if p, ok := errors.AsType[*proc.Error](err); ok {
+		if p.Cause != nil {
+			n.Stages = append(n.Stages, aboutStage(p.Cause))
+		}
+		for _, s := range p.Others {
+			n.Stages = append(n.Stages, aboutStage(s))
+		}
+	}
+	return n
+}
+
+func aboutStage(s *proc.StageError) report.Stage {
+	return report.Stage{Error: s.Error(), Stderr: lastLines(s.Stderr, noticeStderr)}
+}
