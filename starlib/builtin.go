@@ -270,6 +270,9 @@ func (c *call) registering() error {
 	if c.strand != nil {
 		return errors.New("the site is loaded; declare it at the top level of the site file")
 	}
+	if c.l.testing {
+		return errors.New("a test declares nothing; it plays what its site declares, with t.simulate")
+	}
 	if m := threadModule(c.thread); m != c.l.site {
 		return fmt.Errorf("a module declares nothing while it is loaded; put the call into a function, and call that from the site file")
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"go.starlark.net/starlark"
+
+	"palhm/runtime/plan"
 )
 
 func ctxParallel() *builtin {
@@ -67,6 +69,9 @@ func (p *parallel) run() (starlark.Value, error) {
 	}
 	if p.limit == 0 || p.limit > len(p.fns) {
 		p.limit = len(p.fns)
+	}
+	if _, ok := p.strand.rt.(plan.Sequential); ok {
+		p.limit = 1
 	}
 	p.results = make([]starlark.Value, len(p.fns))
 	ctx, cancel := context.WithCancelCause(p.strand.ctx)

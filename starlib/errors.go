@@ -18,6 +18,7 @@ type Error struct {
 	Hint  string   // the way out; "" = none is known
 	Notes []Note   // other places that matter, such as an earlier declaration
 	Calls []Call   // how the place was reached, the innermost call first
+	More  []string // further lines, such as what a test got and what it wanted
 
 	source string   // the line at Pos
 	cause  error    // of a function that ran: what failed, or nil
@@ -43,6 +44,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "%s: %s\n", place(e.Pos), e.Msg)
 	if line, caret := excerpt(e.source, e.Pos.Col); line != "" {
 		fmt.Fprintf(&b, "    %s\n    %s^\n", line, strings.Repeat(" ", caret))
+	}
+	for _, line := range e.More {
+		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(&b, "  %s: %s\n", place(n.Pos), n.Msg)

@@ -36,7 +36,8 @@ type loader struct {
 	dir  string   // its directory, absolute
 	root *os.Root // the same
 
-	site        *module
+	site        *module   // or the test file
+	testing     bool      // it is a test file, which declares nothing
 	modules     []*module // in the order in which they were named
 	byLabel     map[label]*module
 	byName      map[string]*module
@@ -133,27 +134,42 @@ func newLoader(cfg Config, file string) *loader {
 // that a step's errors are found together.
 func (l *loader) run(ctx context.Context) {
 	defer l.recoverPanic()
-	if !l.openSite() {
-		return
+	defer l.close()
+	if l.loadModules(ctx) {
+		l.finish()
 	}
-	defer l.root.Close()
+	l.loaded.Store(true)
+}
+
+// close ends the access to the site's directory.
+func (l *loader) close() {
+	if l.root != nil {
+		l.root.Close()
+	}
+}
+
+// loadModules reads and runs the site and what it loads. It reports whether all went well.
+func (l *loader) loadModules(ctx context.Context) bool {
+	if !l.openSite() {
+		return false
+	}
 	for i := 0; i < len(l.modules) && ctx.Err() == nil; i++ {
 		l.parse(l.modules[i]) // appends the modules that it loads
 	}
 	order := l.order()
+	if l.testing {
+		l.checkTests()
+	}
 	for _, m := range order {
 		l.compile(m)
 	}
 	if len(l.errs) > 0 {
-		return
+		return false
 	}
 	for _, m := range order {
 		l.execute(ctx, m)
 	}
-	if len(l.errs) == 0 {
-		l.finish()
-	}
-	l.loaded.Store(true)
+	return len(l.errs) == 0
 }
 
 // recoverPanic turns a fault of palhm into an error: whatever a site has in it,
@@ -340,6 +356,25 @@ func (l *loader) execute(ctx context.Context, m *module) {
 		m.failed = true
 		return
 	}
+	thread := l.newThread(m)
+	stop := context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })
+	defer stop()
+	predeclared := l.predeclared
+	if m.label.owner == standardOwner {
+		predeclared = l.standard
+	}
+	globals, err := m.program.Init(thread, predeclared)
+	if err != nil {
+		m.failed = true
+		l.blameEval(m, err)
+		return
+	}
+	globals.Freeze()
+	m.globals = globals
+}
+
+// newThread makes a thread that runs the text of a module.
+func (l *loader) newThread(m *module) *starlark.Thread {
 	thread := &starlark.Thread{
 		Name: m.name,
 		Load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
@@ -356,20 +391,7 @@ func (l *loader) execute(ctx context.Context, m *module) {
 		},
 	}
 	thread.SetLocal(moduleLocal, m)
-	stop := context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })
-	defer stop()
-	predeclared := l.predeclared
-	if m.label.owner == standardOwner {
-		predeclared = l.standard
-	}
-	globals, err := m.program.Init(thread, predeclared)
-	if err != nil {
-		m.failed = true
-		l.blameEval(m, err)
-		return
-	}
-	globals.Freeze()
-	m.globals = globals
+	return thread
 }
 
 // moduleLocal is the thread-local variable that holds the module whose top level

@@ -142,5 +142,24 @@ func elementPos(x syntax.Expr, err error) syntax.Position {
 			return syntax.Start(list.List[e.index])
 		}
 	}
+	if e, ok := err.(*entryError); ok {
+		if p, found := keyPos(x, e.key); found {
+			return p
+		}
+	}
 	return syntax.Start(x)
+}
+
+// keyPos is where a key of a dict stands, when it is written there as it is.
+func keyPos(x syntax.Expr, key string) (syntax.Position, bool) {
+	dict, ok := x.(*syntax.DictExpr)
+	if !ok {
+		return syntax.Position{}, false
+	}
+	for _, entry := range dict.List {
+		if k, ok := entry.(*syntax.DictEntry).Key.(*syntax.Literal); ok && k.Value == key {
+			return k.TokenPos, true
+		}
+	}
+	return syntax.Position{}, false
 }

@@ -25,6 +25,9 @@ func Reference() []Doc { return docsOf(builtins()) }
 // ContextReference describes what a function has with ctx: "ctx.run" and so on.
 func ContextReference() []Doc { return append(docsOf(ctxBuiltins()), ctxFields()...) }
 
+// TestReference describes what a test has with t: "t.simulate" and so on.
+func TestReference() []Doc { return docsOf(testBuiltins(nil)) }
+
 func docsOf(list []*builtin) []Doc {
 	var docs []Doc
 	for _, b := range list {
@@ -233,6 +236,24 @@ while the site loads are refused. What the site made while it was loaded is froz
 A function that gives the objects of a group is called with ctx in the same way: it may run execs and pipelines, no tasks.
 `
 
+// TestText explains t.
+const TestText = `A file whose name ends in _test.star holds tests: its functions test_NAME(t), which palhm test runs. It lies beside the site, and loads
+modules as the site does: load("//lib/pg.star", "dump"). It declares nothing.
+
+    def test_reboots_only_when_needed(t):
+        t.not_ran(t.simulate("default"), "systemctl reboot*")
+        needed = t.simulate("default", files = {"/run/reboot-required": ""})
+        t.ok(needed)
+        t.order(needed, ["task:save", "systemctl reboot*"])
+
+    def test_copies_fit_on_the_disk(t):
+        r = t.rotation("save", size = "10GiB", days = 90)
+        t.true(r.peak_size <= t.size("100GiB"))
+
+Nothing is started and no file is written. The site is loaded as palhm check would load it, so what it reads of the host while it loads is
+this host's, but for host and env of t.simulate. A test that takes more than a minute has failed.
+`
+
 // ReferenceMarkdown is the text of REFERENCE.md: the built-ins from the table that
 // defines them, and the standard modules from their own text.
 func ReferenceMarkdown() string {
@@ -265,6 +286,10 @@ This file is generated: ` + "`go generate ./starlib`" + `.
 	}
 	b.WriteString("## ctx\n\n" + ContextText + "\n")
 	for _, d := range ContextReference() {
+		writeDoc(&b, d)
+	}
+	b.WriteString("## t\n\n" + TestText + "\n")
+	for _, d := range TestReference() {
 		writeDoc(&b, d)
 	}
 	for _, m := range standardModules() {

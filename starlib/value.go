@@ -46,11 +46,13 @@ func short(v starlark.Value) string {
 
 const maxClip = 60
 
-func clip(s string) string {
-	if len(s) <= maxClip {
+func clip(s string) string { return clipTo(s, maxClip) }
+
+func clipTo(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	end := maxClip
+	end := most
 	for end > 0 && !utf8.RuneStart(s[end]) {
 		end--
 	}

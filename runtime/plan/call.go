@@ -47,6 +47,13 @@ type Runtime interface {
 	Grace(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
+// Sequential is a Runtime that wants what a function does at the same time done one after
+// the other, so that a test sees the same order each time.
+type Sequential interface {
+	Runtime
+	OneAtATime()
+}
+
 // LogLevel says how much a message of a function matters.
 type LogLevel int
 

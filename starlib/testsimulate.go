@@ -1,0 +1,401 @@
+package starlib
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"palhm/runtime/plan"
+	"palhm/runtime/simulate"
+)
+
+// testStart is when a simulation begins that does not say when.
+const testStart = "2026-01-01T00:00:00Z"
+
+func testSimulate(r *tester) *builtin {
+	return &builtin{
+		Doc: Doc{
+			Name: "t.simulate",
+			Text: `Plays a task: the functions of the site run, and every command and check that they would run is answered from replies. Nothing is
+started and no file is read or written. A command without a reply succeeds and prints nothing; in a pipeline it passes on
+what the stage before it prints. A task without a reply is played too, and so are the objects of a backup, in an order that nb_workers = 1
+could have. ctx.sleep takes no time and moves ctx.now(), ctx.parallel calls its functions one after the other, and a directory of ctx.temp_dir()
+does not exist.
+
+A key of replies is a pattern for a whole command line, as palhm plan writes it, in which * stands for any text: "systemctl reboot*". It
+is compared with each command of a pipeline, or with the whole of it when it has " | ". "task:update" is the task update, and
+"dnssec_check:example.org" a check. A value is t.exit(1), t.killed("TERM"), or a string that is printed; a list has one
+for each time. The first key that fits counts. A reply that nobody asks for makes the test fail, because it may be misspelt.
+
+The result r has
+
+- r.ok, r.exit: whether the task went well, and the exit code of palhm run
+- r.error: why it failed, or None
+- r.skipped: what ctx.skip said, or None
+- r.ran: what ran, a list of strings: command lines, and "task:save", "sigmask:block SIGTERM", "dnssec_check:example.org"
+- r.objects: the paths of the objects that backups made, a list of strings
+- r.log, r.warnings: what ctx.log and ctx.warn said, and what failed when the main work was safe; lists of strings
+- r.end: the simulated time at the end, such as "2026-01-01T00:00:00Z"`,
+			Params: []Param{
+				{Name: "task", Type: "string", Doc: "the name of the task"},
+				{Name: "replies", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "what commands and tasks get"},
+				{Name: "args", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "arguments of the routine, as in ctx.args"},
+				{Name: "files", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "the text of each file, by its absolute path: all that ctx.exists and ctx.read see"},
+				{Name: "now", Type: "string", Default: `"` + testStart + `"`, KeywordOnly: true, Doc: "when the task begins"},
+				{Name: "host", Type: "dict", Default: "{}", KeywordOnly: true, Doc: `what the site sees in host, such as {"name": "web1", "os": {"id": "debian"}}; else it is this host`},
+				{Name: "env", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "what env(name) gives to the site, None for a variable that is not set; else it is palhm's environment"},
+			},
+		},
+		run: func(c *call) (starlark.Value, error) {
+			p := &play{tester: r, call: c, setup: simulate.Setup{Now: startTime()}}
+			if err := c.unpack(p.set); err != nil {
+				return nil, err
+			}
+			return p.run()
+		},
+	}
+}
+
+func startTime() time.Time {
+	t, _ := time.Parse(time.RFC3339, testStart) // it is one
+	return t
+}
+
+// play is one call of t.simulate.
+type play struct {
+	*tester
+	call  *call
+	task  string
+	args  *starlark.Dict
+	facts facts
+	setup simulate.Setup
+}
+
+func (p *play) set(name string, v starlark.Value) error {
+	switch name {
+	case "task":
+		return toTestTask(&p.task, v)
+	case "replies":
+		return toReplies(&p.setup.Replies, v)
+	case "args":
+		d, ok := v.(*starlark.Dict)
+		if !ok {
+			return fmt.Errorf("got %s, want a dict of arguments", describe(v))
+		}
+		p.args = d
+		return nil
+	case "files":
+		return p.files(v)
+	case "now":
+		return toMoment(&p.setup.Now, v)
+	case "host":
+		return p.facts.toHost(v)
+	case "env":
+		return p.facts.toEnv(v)
+	}
+	panic("t.simulate has no parameter " + name)
+}
+
+// toTestTask reads the name of a task.
+func toTestTask(dst *string, v starlark.Value) error {
+	if t, ok := v.(*taskValue); ok {
+		return fmt.Errorf("got the task %q, want its name in quotes", t.task.Name)
+	}
+	return toString(dst, v)
+}
+
+func toMoment(dst *time.Time, v starlark.Value) error {
+	var s string
+	if err := toString(&s, v); err != nil {
+		return err
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return fmt.Errorf(`got %q, want a time such as "2026-01-31T22:05:00Z" or "2026-01-31T22:05:00+01:00"`, clip(s))
+	}
+	*dst = t
+	return nil
+}
+
+func (p *play) files(v starlark.Value) error {
+	p.setup.Files = map[string]string{}
+	return eachEntry(v, "texts", func(path string, v starlark.Value) error {
+		var clean string
+		if err := toAbsolute(&clean, starlark.String(path)); err != nil {
+			return err
+		}
+		text, ok := starlark.AsString(v)
+		if !ok {
+			return fmt.Errorf("got %s, want the text of the file", describe(v))
+		}
+		p.setup.Files[path] = text
+		return nil
+	})
+}
+
+func (p *play) run() (starlark.Value, error) {
+	site, err := p.load(p.call, p.facts)
+	if err != nil {
+		return nil, err
+	}
+	task, err := siteTask(site, p.task)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.arguments(task); err != nil {
+		return nil, err
+	}
+	out, err := simulate.Run(p.ctx, task, p.setup)
+	v := &simulatedValue{out, taskNames(site)}
+	p.played = append(p.played, Simulated{p.call.caller(), out})
+	if err != nil {
+		return nil, p.end(p.call, err, ranLines(out)...)
+	}
+	for _, u := range out.Unused {
+		p.fail(p.call, v.unused(u), ranLines(out)...)
+	}
+	for _, text := range out.Overused {
+		p.fail(p.call, &argError{-1, "replies", "replies", fmt.Errorf("%q ran more often than its list has replies", clip(text))}, ranLines(out)...)
+	}
+	return v, nil
+}
+
+// siteTask finds a task.
+func siteTask(site *plan.Site, name string) (*plan.Task, error) {
+	if t := site.Task(name); t != nil {
+		return t, nil
+	}
+	names := taskNames(site)
+	err := fmt.Errorf("%s has no task %q", site.File, clip(name))
+	switch n := Nearest(name, names); {
+	case n != "":
+		return nil, &hintError{err, fmt.Sprintf("did you mean %q?", n)}
+	case len(names) > 0:
+		return nil, &hintError{err, "its tasks are " + joinWords(names)}
+	}
+	return nil, err
+}
+
+func taskNames(site *plan.Site) []string {
+	names := make([]string, len(site.Tasks))
+	for i, t := range site.Tasks {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// arguments checks what is given for the arguments of a routine, as the command line
+// does.
+func (p *play) arguments(t *plan.Task) error {
+	fail := func(err error) error { return &argError{-1, "args", "args", err} }
+	var known []plan.Arg
+	if t.Routine != nil {
+		known = t.Routine.Args
+	}
+	given := map[string]any{}
+	if p.args != nil {
+		err := eachEntry(p.args, "arguments", func(name string, v starlark.Value) (err error) {
+			i := slices.IndexFunc(known, func(a plan.Arg) bool { return a.Name == name })
+			if i < 0 {
+				return unknownArg(t, name, known)
+			}
+			given[name], err = argValue(known[i], v)
+			return err
+		})
+		if err != nil {
+			return fail(err)
+		}
+	}
+	if t.Routine != nil {
+		if _, err := t.Routine.ArgValues(given); err != nil {
+			return fail(err)
+		}
+	}
+	p.setup.Args = given
+	return nil
+}
+
+func unknownArg(t *plan.Task, name string, known []plan.Arg) error {
+	names := make([]string, len(known))
+	for i, a := range known {
+		names[i] = a.Name
+	}
+	err := fmt.Errorf("task %q has no such argument", t.Name)
+	switch n := Nearest(name, names); {
+	case n != "":
+		return &hintError{err, fmt.Sprintf("did you mean %q?", n)}
+	case len(names) > 0:
+		return &hintError{err, "it has " + joinWords(names)}
+	}
+	return &hintError{err, "it has none"}
+}
+
+func argValue(a plan.Arg, v starlark.Value) (any, error) {
+	switch x := v.(type) {
+	case starlark.String:
+		if a.Kind == plan.ArgString || a.Kind == plan.ArgChoice && slices.Contains(a.Choices, string(x)) {
+			return string(x), nil
+		}
+	case starlark.Int:
+		if n, ok := x.Int64(); ok && a.Kind == plan.ArgInt {
+			return n, nil
+		}
+	case starlark.Bool:
+		if a.Kind == plan.ArgBool {
+			return bool(x), nil
+		}
+	}
+	want := map[plan.ArgKind]string{plan.ArgString: "a string", plan.ArgInt: "an int", plan.ArgBool: "True or False",
+		plan.ArgChoice: "one of " + joinWords(a.Choices)}[a.Kind]
+	return nil, fmt.Errorf("got %s, want %s", describe(v), want)
+}
+
+// simulatedValue is what t.simulate gives.
+type simulatedValue struct {
+	out   *simulate.Outcome
+	tasks []string // of the site
+}
+
+var _ starlark.HasAttrs = (*simulatedValue)(nil)
+
+func (v *simulatedValue) String() string {
+	return fmt.Sprintf("simulated(%q, ok = %s)", v.out.Task, starlark.Bool(v.out.Err == nil))
+}
+func (v *simulatedValue) Type() string          { return "simulated" }
+func (v *simulatedValue) Freeze()               {}
+func (v *simulatedValue) Truth() starlark.Bool  { return true }
+func (v *simulatedValue) Hash() (uint32, error) { return unhashable(v) }
+
+// Attr gives what t.simulate documents.
+func (v *simulatedValue) Attr(name string) (starlark.Value, error) {
+	o := v.out
+	switch name {
+	case "ok":
+		return starlark.Bool(o.Err == nil), nil
+	case "exit":
+		return starlark.MakeInt(o.Exit()), nil
+	case "error":
+		if o.Err == nil {
+			return starlark.None, nil
+		}
+		return starlark.String(o.Err.Error()), nil
+	case "skipped":
+		if o.Skipped == "" {
+			return starlark.None, nil
+		}
+		return starlark.String(o.Skipped), nil
+	case "ran":
+		var list []string
+		for _, e := range o.Events {
+			list = append(list, e.Text)
+		}
+		return stringList(list), nil
+	case "objects":
+		return stringList(o.Objects), nil
+	case "log":
+		return stringList(o.Log), nil
+	case "warnings":
+		return stringList(o.Warnings), nil
+	case "end":
+		return starlark.String(o.End.Format(time.RFC3339)), nil
+	}
+	return nil, nil
+}
+
+// AttrNames lists the attributes.
+func (v *simulatedValue) AttrNames() []string {
+	return []string{"end", "error", "exit", "log", "objects", "ok", "ran", "skipped", "warnings"}
+}
+
+func stringList(texts []string) *starlark.List {
+	list := make([]starlark.Value, len(texts))
+	for i, s := range texts {
+		list[i] = starlark.String(s)
+	}
+	return starlark.NewList(list)
+}
+
+// unused is the error for a reply that was asked for less often than it has answers.
+func (v *simulatedValue) unused(u simulate.Unused) error {
+	err := errors.New("nothing asked for this reply")
+	hint := v.meant(u.Pattern)
+	if u.Asked > 0 {
+		err, hint = fmt.Errorf("of %d replies %d were asked for", u.Answers, u.Asked), ""
+	} else if v.shadowed(u.Pattern) {
+		hint = "a key above it fits everything that it would fit"
+	}
+	return &argError{-1, "replies", "replies", &entryError{u.Pattern, &hintError{err, hint}}}
+}
+
+// shadowed reports whether a pattern fits something that ran.
+func (v *simulatedValue) shadowed(pattern string) bool {
+	return slices.ContainsFunc(v.out.Events, func(e simulate.Event) bool { return simulate.Match(pattern, e) })
+}
+
+// meant says what a pattern that fits nothing may have been meant to fit, or "".
+func (v *simulatedValue) meant(pattern string) string {
+	candidates := map[string]bool{}
+	for _, e := range v.out.Events {
+		candidates[e.Text] = true
+		for _, s := range e.Stages {
+			candidates[s] = true
+		}
+	}
+	literal := strings.ReplaceAll(pattern, "*", "")
+	var starts []string
+	whole := map[string]string{}
+	for _, text := range slices.Sorted(maps.Keys(candidates)) {
+		if !strings.Contains(pattern, "*") && strings.HasPrefix(text, pattern) {
+			return fmt.Sprintf("a pattern is for a whole command line; %q fits %q", clip(pattern)+"*", clip(text))
+		}
+		start := text
+		if strings.HasSuffix(pattern, "*") && len(start) > len(literal) {
+			start = strings.ToValidUTF8(start[:len(literal)], "")
+		}
+		starts = append(starts, start)
+		whole[start] = cmp.Or(whole[start], text)
+	}
+	if n := Nearest(literal, starts); n != "" {
+		return fmt.Sprintf("did you mean %q?", clip(whole[n]))
+	}
+	return ""
+}
+
+// maxRan bounds the lines that say what ran.
+const maxRan = 40
+
+// ranLines says what ran.
+func ranLines(o *simulate.Outcome) []string {
+	if len(o.Events) == 0 {
+		return []string{"nothing ran"}
+	}
+	lines := []string{"what ran:"}
+	for _, e := range o.Events[:min(len(o.Events), maxRan)] {
+		lines = append(lines, "  "+EventText(e))
+	}
+	if n := len(o.Events) - maxRan; n > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", n))
+	}
+	return lines
+}
+
+// EventText is an event in a line: what ran, and how it ended when that is not well.
+func EventText(e simulate.Event) string {
+	text := clipTo(e.Text, maxLine)
+	if e.Result != "ok" {
+		why := strings.TrimPrefix(e.Result, e.Text+": ")
+		if e.Kind == simulate.Task {
+			why = strings.TrimPrefix(why, strings.Replace(e.Text, ":", " ", 1)+": ")
+		}
+		text += ": " + clipTo(why, maxLine)
+	}
+	return text
+}
+
+const maxLine = 200
