@@ -12,7 +12,7 @@ import (
 func languageNames() []string {
 	var names []string
 	eachDoc(func(_ string, d starlib.Doc) { names = append(names, d.Name) })
-	return append(names, "ctx")
+	return append(names, "ctx", "t")
 }
 
 // languageHelp explains a name of the language, a standard module, or what there is.
@@ -22,6 +22,9 @@ func languageHelp(name string) (text string, ok bool) {
 	}
 	if name == "ctx" {
 		return contextText(), true
+	}
+	if name == "t" {
+		return testText(), true
 	}
 	for _, m := range starlib.StandardModules() {
 		if m.Label == name {
@@ -44,6 +47,9 @@ func eachDoc(f func(label string, d starlib.Doc)) {
 		f("", d)
 	}
 	for _, d := range starlib.ContextReference() {
+		f("", d)
+	}
+	for _, d := range starlib.TestReference() {
 		f("", d)
 	}
 	for _, m := range starlib.StandardModules() {
@@ -72,6 +78,8 @@ func languageText() string {
 	writeNames(&b, starlib.Reference())
 	b.WriteString("\nA routine's function is called with ctx (see \"palhm help ctx\"):\n\n")
 	writeNames(&b, starlib.ContextReference())
+	b.WriteString("\nA test is called with t (see \"palhm help t\"):\n\n")
+	writeNames(&b, starlib.TestReference())
 	for _, m := range starlib.StandardModules() {
 		b.WriteString("\n" + moduleText(m))
 	}
@@ -84,6 +92,14 @@ func contextText() string {
 	var b strings.Builder
 	b.WriteString(starlib.ContextText + "\n")
 	writeNames(&b, starlib.ContextReference())
+	return b.String()
+}
+
+// testText explains t and lists what it has.
+func testText() string {
+	var b strings.Builder
+	b.WriteString(starlib.TestText + "\n")
+	writeNames(&b, starlib.TestReference())
 	return b.String()
 }
 

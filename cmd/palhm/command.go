@@ -30,7 +30,7 @@ all, and rotated, or steps that are run one after the other.`,
 		panic(err) // there is no such option
 	}
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.planCommand(), a.rotateCommand(), a.bootReportCommand(),
-		a.iamPolicyCommand(), a.configCommand(), a.modCommand(), a.completionCommand(), a.manCommand(), a.versionCommand())
+		a.iamPolicyCommand(), a.testCommand(), a.configCommand(), a.modCommand(), a.completionCommand(), a.manCommand(), a.versionCommand())
 	help := a.helpCommand(root)
 	root.SetHelpCommand(help)
 	root.AddCommand(help)

@@ -22,6 +22,7 @@
 //	  plan [SITE] [TASK]        show what would be run
 //	  rotate [SITE] [TASK]      remove the copies that the limits no longer allow
 //	  run [SITE] [TASK]         run a task
+//	  test [FILE...]            run the tests of a site
 //	  version                   print the version
 //
 //	options:
@@ -234,6 +235,33 @@
 //	      --null           rehearse a backup: make every object and keep nothing
 //	  -t, --task TASK      the TASK to run
 //	      --wait DURATION  wait at most DURATION (such as 10m) for another run on the same root
+//
+// # palhm test
+//
+//	palhm test: run the tests of a site
+//
+//	usage: palhm test [FILE...]
+//
+//	Runs the tests in FILE, whose name ends in _test.star: its functions test_NAME(t), one
+//	after the other. FILE may be a directory, for all such files in it and not below it.
+//	Without FILE it is the directory of the site.
+//
+//	A test plays tasks of a site: its functions run, and their commands get the replies that
+//	the test has for them. Nothing is started and no file is written. "palhm help t" says
+//	what a test can use.
+//
+//	The site is the one that the test names, else -f SITE, else NAME.star beside
+//	NAME_test.star, else site.star beside it (without FILE, the site of this host).
+//
+//	Failures are printed with their place to standard error, and a line for each file to
+//	standard output. With -v each test and what it would have run is shown. The exit code is
+//	0 when all tests have passed, 1 when one has not, 2 when there is no test, and 3 when a
+//	FILE cannot be loaded.
+//
+//	examples:
+//	  palhm test
+//	  palhm test -v ./web1_test.star
+//	  palhm test -f ./web1.star tests/
 //
 // # palhm version
 //

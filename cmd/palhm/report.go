@@ -15,6 +15,7 @@ func (a *app) report(err error) {
 	var usage *usageError
 	var site *siteError
 	var after *afterError
+	var tests *testError
 	plain := a.flags.logFormat != logJSON && a.flags.logFormat != logJournald
 	switch {
 	case errors.As(err, &after):
@@ -25,6 +26,8 @@ func (a *app) report(err error) {
 		a.print(siteText(site))
 	case errors.As(err, &usage) && plain:
 		a.print("palhm: " + usage.Error())
+	case errors.As(err, &tests) && plain:
+		a.print("palhm: " + tests.Error())
 	default:
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		a.log.Error(first, slog.Any("failure", newFailure(err)))
