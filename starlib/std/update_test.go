@@ -1,0 +1,205 @@
+package std_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"palhm/runtime/plan"
+	"palhm/runtime/shell"
+)
+
+var (
+	debian     = map[string]string{"id": "debian"}
+	raspbian   = map[string]string{"id": "raspbian", "id_like": "debian"}
+	fedora     = map[string]string{"id": "fedora"}
+	alma       = map[string]string{"id": "almalinux", "id_like": "rhel centos fedora"}
+	arch       = map[string]string{"id": "arch"}
+	leap       = map[string]string{"id": "opensuse-leap", "id_like": "suse opensuse"}
+	tumbleweed = map[string]string{"id": "opensuse-tumbleweed", "id_like": "opensuse suse"}
+)
+
+// execOf gives the one exec that an expression of update.star makes.
+func execOf(t *testing.T, system map[string]string, expr string) *plan.Exec {
+	t.Helper()
+	name, _, _ := strings.Cut(expr, "(")
+	site, err := loadSite(t, system, `load("@palhm//update.star", "`+name+`")`+"\nroutine(\"r\", "+expr+")\n")
+	if err != nil {
+		t.Fatalf("%s on %v: %v", expr, system, err)
+	}
+	return site.Task("r").Routine.Steps[0].Pipeline[0]
+}
+
+func TestUpdateChoosesByHost(t *testing.T) {
+	for _, c := range []struct {
+		system           map[string]string
+		refresh, upgrade string
+	}{
+		{debian, "apt_refresh", "apt_upgrade"},
+		{raspbian, "apt_refresh", "apt_upgrade"},
+		{fedora, "dnf_refresh", "dnf_upgrade"},
+		{alma, "dnf_refresh", "dnf_upgrade"},
+		{arch, "pacman_refresh", "pacman_upgrade"},
+		{leap, "zypper_refresh", "zypper_update"},
+		{tumbleweed, "zypper_refresh", "zypper_dup"},
+	} {
+		for call, want := range map[string]string{"refresh()": c.refresh, "upgrade()": c.upgrade} {
+			got, want := shell.Quote(execOf(t, c.system, call).Argv), shell.Quote(execOf(t, c.system, want).Argv)
+			if got != want {
+				t.Errorf("%s on %v: got %s, want %s", call, c.system, got, want)
+			}
+		}
+	}
+	_, err := loadSite(t, map[string]string{"id": "plan9"}, "load(\"@palhm//update.star\", \"upgrade\")\nroutine(\"r\", upgrade())\n")
+	if err == nil || !strings.Contains(err.Error(), `the system "plan9"`) {
+		t.Errorf("got %v, want an error that names the system", err)
+	}
+}
+
+func TestUpdateNeverAsks(t *testing.T) {
+	for expr, want := range map[string]string{
+		"dnf_refresh": "dnf -q -y --refresh makecache", "dnf_upgrade": "dnf -q -y upgrade",
+		"pacman_upgrade": "pacman --noconfirm --noprogressbar --color=never -Syu",
+		"zypper_refresh": "zypper --non-interactive --quiet refresh",
+	} {
+		if got := shell.Quote(execOf(t, debian, expr).Argv); got != want {
+			t.Errorf("%s: got %s, want %s", expr, got, want)
+		}
+	}
+	for _, expr := range []string{"apt_refresh", "apt_upgrade"} {
+		x := execOf(t, debian, expr)
+		if line := shell.Quote(x.Argv); !strings.Contains(line, " -y ") || !strings.Contains(line, "--force-confold") {
+			t.Errorf("%s: got %s, want -y and --force-confold", expr, line)
+		}
+		if !hasVariable(x, "DEBIAN_FRONTEND", "noninteractive") {
+			t.Errorf("%s: DEBIAN_FRONTEND is not noninteractive", expr)
+		}
+	}
+}
+
+func hasVariable(x *plan.Exec, name, value string) bool {
+	for _, v := range x.Env {
+		if v.Name == name && v.Value.Text == value {
+			return true
+		}
+	}
+	return false
+}
+
+// zypper tells of a success with several exit codes, and of failures with codes
+// between them.
+func TestZypperExitCodes(t *testing.T) {
+	p := newPlace(t)
+	p.mkdir("bin")
+	fake := p.write("bin/zypper", "#!/bin/sh\nprintf '%s ' \"$@\"\nexit $CODE\n")
+	if err := os.Chmod(fake, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	x := plan.Pipeline{execOf(t, leap, "zypper_update")}
+	for code, good := range map[string]bool{"0": true, "102": true, "103": true, "1": false, "4": false, "100": false, "104": false, "106": false, "107": false} {
+		out, err := p.with("PATH", p.path("bin")+":/usr/bin:/bin").with("CODE", code).try(x, nil)
+		if (err == nil) != good {
+			t.Errorf("exit code %s: got the error %v, want it to be good: %v", code, err, good)
+		}
+		if want := "--non-interactive --quiet update --auto-agree-with-licenses "; string(out) != want {
+			t.Errorf("got the arguments %q, want %q", out, want)
+		}
+	}
+}
+
+func TestRebootNeeded(t *testing.T) {
+	const (
+		needrestart = "/usr/sbin/needrestart -b -k"
+		dnf         = "dnf needs-restarting -r"
+		zypper      = "zypper --non-interactive needs-rebooting"
+		modules     = "/usr/lib/modules"
+	)
+	said := func(status string) map[string]reply {
+		return map[string]reply{needrestart: {stdout: "NEEDRESTART-VER: 3.6\nNEEDRESTART-KCUR: 6.1.0-1\nNEEDRESTART-KSTA: " + status + "\n"}}
+	}
+	for _, c := range []struct {
+		name   string
+		system map[string]string
+		host   madeUpHost
+		want   string // or a part of the error
+	}{
+		{"apt, file", debian, madeUpHost{files: []string{"/run/reboot-required", "/usr/sbin/needrestart"}}, "True"},
+		{"apt, nothing", debian, madeUpHost{}, "False"},
+		{"apt, same kernel", raspbian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("1")}, "False"},
+		{"apt, same ABI", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("2")}, "True"},
+		{"apt, new kernel", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("3")}, "True"},
+		{"apt, unknown", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("0")}, "needrestart does not know"},
+		{"apt, silent", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: map[string]reply{needrestart: {}}}, "needrestart does not know"},
+		{"apt, failed", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: map[string]reply{needrestart: {code: 1}}}, "exit code 1"},
+		{"dnf, no", fedora, madeUpHost{replies: map[string]reply{dnf: {stdout: "Reboot should not be necessary.\n"}}}, "False"},
+		{"dnf, yes", alma, madeUpHost{replies: map[string]reply{dnf: {code: 1, stdout: "\nReboot is required to fully utilize these updates.\n"}}}, "True"},
+		{"dnf, no plugin", fedora, madeUpHost{replies: map[string]reply{dnf: {code: 1, stderr: "No such command: needs-restarting."}}}, "No such command"},
+		{"dnf, failed", fedora, madeUpHost{replies: map[string]reply{dnf: {code: 2}}}, "exit code 2"},
+		{"pacman, same", arch, madeUpHost{files: []string{modules, modules + "/6.9"}, replies: map[string]reply{"uname -r": {stdout: "6.9\n"}}}, "False"},
+		{"pacman, gone", arch, madeUpHost{files: []string{modules}, replies: map[string]reply{"uname -r": {stdout: "6.9\n"}}}, "True"},
+		{"pacman, container", arch, madeUpHost{}, "False"},
+		{"pacman, silent", arch, madeUpHost{files: []string{modules}, replies: map[string]reply{"uname -r": {}}}, "does not say which kernel"},
+		{"zypper, no", leap, madeUpHost{replies: map[string]reply{zypper: {}}}, "False"},
+		{"zypper, yes", tumbleweed, madeUpHost{replies: map[string]reply{zypper: {code: 102}}}, "True"},
+		{"zypper, failed", leap, madeUpHost{replies: map[string]reply{zypper: {code: 7, stderr: "System management is locked"}}}, "is locked"},
+		{"unknown system", map[string]string{"id": "plan9"}, madeUpHost{}, `the system "plan9"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.host.ask(t, c.system, "@palhm//update.star", `"reboot_needed"`, "reboot_needed(ctx)")
+			if err != nil {
+				got = err.Error()
+			}
+			if got != c.want && (err == nil || !strings.Contains(got, c.want)) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if err != nil && !strings.Contains(got, "site.star:3:") {
+				t.Errorf("got %s, want the place in the site", got)
+			}
+		})
+	}
+}
+
+// A package is upgraded by the real apt, from a repository and into a dpkg of the
+// test's own.
+func TestAptUpgrades(t *testing.T) {
+	needs(t, "apt-get", "dpkg-deb", "dpkg")
+	p := newRootPlace(t)
+	p.sh(`
+mkdir -p repo root/etc root/var/lib/dpkg/info root/var/lib/dpkg/updates state/lists/partial cache/archives/partial etc/apt.conf.d etc/preferences.d
+touch root/var/lib/dpkg/status etc/sources.list
+for v in 1 2; do
+    mkdir -p build$v/DEBIAN build$v/etc
+    printf 'Package: sample\nVersion: %s\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: d\n' $v >build$v/DEBIAN/control
+    echo /etc/sample.conf >build$v/DEBIAN/conffiles
+    echo "shipped $v" >build$v/etc/sample.conf
+    dpkg-deb --build --root-owner-group build$v repo/sample_$v.deb >/dev/null
+done
+dpkg --log=/dev/null --force-script-chrootless --root=$PWD/root -i repo/sample_1.deb >/dev/null
+echo mine >root/etc/sample.conf
+f=sample_2.deb
+(cd repo; { dpkg-deb --field $f; printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' $f $(stat -c %s $f) $(sha256sum <$f | cut -d' ' -f1); } >Packages)
+echo "deb [trusted=yes] file:$PWD/repo ./" >etc/sources.list
+cat >apt.conf <<END
+Dir::Etc "$PWD/etc";
+Dir::State "$PWD/state";
+Dir::State::status "$PWD/root/var/lib/dpkg/status";
+Dir::Cache "$PWD/cache";
+Dir::Log "$PWD";
+Dpkg::Options { "--root=$PWD/root"; "--log=/dev/null"; "--force-script-chrootless"; };
+APT::Sandbox::User "root";
+END
+`)
+	q := p.with("APT_CONFIG", p.path("apt.conf"))
+	for _, expr := range []string{"refresh()", "upgrade()"} {
+		if out, err := q.try(plan.Pipeline{execOf(t, debian, expr)}, nil); err != nil {
+			t.Fatalf("%s: %v\n%s", expr, err, out)
+		}
+	}
+	if got := p.sh(`dpkg-query --admindir=root/var/lib/dpkg -W sample; cat root/etc/sample.conf`); got != "sample\t2\nmine\n" {
+		t.Errorf("got %q, want version 2, and the changed file kept", got)
+	}
+	p.sh(`rm repo/Packages`)
+	if _, err := q.try(plan.Pipeline{execOf(t, debian, "refresh()")}, nil); err == nil {
+		t.Error("got success without a list of packages, want a failure")
+	}
+}
