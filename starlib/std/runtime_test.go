@@ -42,6 +42,14 @@ func (h *madeUpHost) Grace(ctx context.Context) (context.Context, context.Cancel
 }
 
 func (h *madeUpHost) Run(_ context.Context, s plan.Step, _ plan.RunOptions) (*plan.Result, error) {
+	if s.Task != nil {
+		line := "task " + s.TaskName
+		h.ran = append(h.ran, line)
+		if r := h.replies[line]; r.code != 0 {
+			return &plan.Result{Code: r.code}, fmt.Errorf("%s failed", line)
+		}
+		return &plan.Result{}, nil
+	}
 	line := shell.Quote(s.Pipeline[0].Argv)
 	h.ran = append(h.ran, line)
 	r, known := h.replies[line]

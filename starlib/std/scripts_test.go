@@ -3,6 +3,7 @@ package std_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"palhm/runtime/plan"
@@ -79,7 +80,31 @@ func TestServerSite(t *testing.T) {
 			}
 		}
 	}
-	if steps := site.Task("default").Routine.Steps; len(steps) != 3 || steps[0].TaskName != "backup" || steps[2].TaskName != "reboot" {
-		t.Errorf("got the steps %v, want backup, update, reboot", steps)
+}
+
+// What the server does at night depends on what has gone well, and on the kernel.
+func TestServerSiteDecides(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		host madeUpHost
+		ran  string
+		well bool
+	}{
+		{"all well", madeUpHost{}, "task backup, task update", true},
+		{"new kernel", madeUpHost{files: []string{"/run/reboot-required"}}, "task backup, task update, task reboot", true},
+		{"no backup", madeUpHost{files: []string{"/run/reboot-required"}, replies: map[string]reply{"task backup": {code: 1}}}, "task backup", false},
+		{"no update", madeUpHost{files: []string{"/run/reboot-required"}, replies: map[string]reply{"task update": {code: 1}}}, "task backup, task update", false},
+		{"no answer", madeUpHost{files: []string{"/usr/sbin/needrestart"}}, "task backup, task update, /usr/sbin/needrestart -b -k", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			site := loadScript(t, "server.star", os.Getenv("PATH"), "debian")
+			err := site.Task("default").Routine.Steps[0].Call.Func.Run(t.Context(), &c.host)
+			if (err == nil) != c.well {
+				t.Errorf("got the error %v, want it to go well: %v", err, c.well)
+			}
+			if got := strings.Join(c.host.ran, ", "); got != c.ran {
+				t.Errorf("ran %s, want %s", got, c.ran)
+			}
+		})
 	}
 }
