@@ -90,7 +90,7 @@ func (f *function) Run(ctx context.Context, rt plan.Runtime) error {
 // neverRan says what is wrong with a result that looks as if it did something.
 func neverRan(v starlark.Value) string {
 	switch v := v.(type) {
-	case *execValue, *pipelineValue, *taskValue:
+	case *execValue, *pipelineValue, *taskValue, *dnssecValue:
 		return fmt.Sprintf("returned %s, which has not been run; ctx.run(...) runs it", describe(v))
 	case starlark.Bool:
 		if !v {

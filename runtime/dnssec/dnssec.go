@@ -10,6 +10,7 @@ package dnssec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,9 @@ type check struct {
 }
 
 func (k *check) find(format string, args ...any) {
-	k.findings = append(k.findings, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(k.findings, text) {
+		k.findings = append(k.findings, text)
+	}
 }
 
 // run asks all that there is to ask. Its error is the end of ctx, or that no

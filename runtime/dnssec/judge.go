@@ -17,7 +17,7 @@ func (k *check) judge(a *answer) {
 	}
 	switch {
 	case a.bogus:
-		k.find("the %v does not validate: the resolver %s refuses it%s, and gives it when asked not to validate; until that is mended, the name cannot be reached from where DNSSEC is checked", a.question, a.server, a.why)
+		k.find("the %v does not validate: the resolver %s refuses it%s, and gives it when asked not to validate; until that is mended, whoever validates cannot reach the name", a.question, a.server, a.why)
 	case a.msg.Rcode == dns.RcodeNameError:
 		k.find("%s does not exist (NXDOMAIN)%s; is it spelt right, and registered?", shown(a.name), alias)
 		return

@@ -62,6 +62,7 @@ func TestRealZones(t *testing.T) {
 		{name: "out.good.test", types: "A", found: []string{notSigned}},
 		{name: "strange.test", found: []string{`no DS of strange.test .* 4711 unknown algorithm 200 SHA256`, `not authenticated.*\(unknown algorithm 200\)`}},
 
+		{name: "nowhere.test", types: "A AAAA", found: []string{`NXDOMAIN`}},
 		{name: "nowhere.test", found: []string{`nowhere.test does not exist \(NXDOMAIN\)`}},
 		{name: "x.old.good.test", types: "A", found: []string{`NXDOMAIN\) \(it is an alias of x.new.good.test\)`}},
 		{name: "good.test", types: "MX SOA CAA", found: []string{`good.test has no MX records \(NODATA\)`, `no CAA records`}},

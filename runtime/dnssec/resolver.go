@@ -28,11 +28,13 @@ type resolver struct {
 	timeout time.Duration
 	tries   int
 	silent  bool // to the last question nobody has said anything
+
+	exchange func(ctx context.Context, server string, query *dns.Msg, timeout time.Duration) (*dns.Msg, error)
 }
 
 // resolver returns the one that was named, or those of the host.
 func (c *Checker) resolver(named string) (*resolver, error) {
-	r := &resolver{timeout: defaultTimeout, tries: defaultTries}
+	r := &resolver{timeout: defaultTimeout, tries: defaultTries, exchange: exchange}
 	if named != "" {
 		r.servers = []string{named}
 	} else if err := r.configure(c.ResolvConf); err != nil {
@@ -117,7 +119,7 @@ func (r *resolver) ask(ctx context.Context, q question) (*answer, error) {
 // askServer asks one server. One that answers only when it need not validate takes
 // the answer for bogus; one that answers neither way is of no use.
 func (r *resolver) askServer(ctx context.Context, server string, q question) (*answer, error) {
-	m, err := exchange(ctx, server, newQuery(q, false), r.timeout)
+	m, err := r.exchange(ctx, server, newQuery(q, false), r.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +131,7 @@ func (r *resolver) askServer(ctx context.Context, server string, q question) (*a
 		return nil, &rcodeError{rcodeText(m)}
 	}
 	why := extended(m)
-	m, err = exchange(ctx, server, newQuery(q, true), r.timeout)
+	m, err = r.exchange(ctx, server, newQuery(q, true), r.timeout)
 	if err != nil {
 		return nil, &rcodeError{"answers SERVFAIL" + why + "; asked not to validate: " + err.Error()}
 	}

@@ -70,6 +70,9 @@ func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.R
 		result, err = c.runTask(ctx, s.Task)
 	case s.DNSSEC != nil:
 		result, err = new(plan.Result), c.dnssec(ctx, s.DNSSEC)
+		if err != nil {
+			result.Stderr = []byte(err.Error() + "\n")
+		}
 	default:
 		result, err = c.runPipeline(ctx, s.Pipeline, o)
 	}

@@ -108,3 +108,14 @@ func TestServerSiteDecides(t *testing.T) {
 		})
 	}
 }
+
+func TestDNSSECSite(t *testing.T) {
+	site := loadScript(t, "dnssec.star", os.Getenv("PATH"), "debian")
+	if steps := site.Task("default").Routine.Steps; len(steps) != 1 || steps[0].Call == nil {
+		t.Errorf("got the steps %v, want a function", steps)
+	}
+	objects := site.Task("old").Backup.Groups[0].Objects
+	if len(objects) != 2 || objects[0].Pipeline[0].Argv[0] != "dig" {
+		t.Errorf("got %d objects, want one of dig for each of two zones", len(objects))
+	}
+}
