@@ -63,8 +63,10 @@ func isAnswer(err error) bool {
 	return ok
 }
 
+const maxError = 2000 // bytes
+
 // redacted is an error without the forms of a password: a server may repeat what it
-// was sent. It is one line.
+// was sent. It is one line, and not a long one.
 type redacted struct {
 	err     error
 	secrets []string
@@ -74,6 +76,9 @@ func (e *redacted) Error() string {
 	text := mail.OneLine(e.err.Error())
 	for _, s := range e.secrets {
 		text = strings.ReplaceAll(text, s, "(password)")
+	}
+	if len(text) > maxError {
+		text = strings.ToValidUTF8(text[:maxError], "") + " ..."
 	}
 	return text
 }

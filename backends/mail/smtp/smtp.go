@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail/smtp"
 
@@ -148,6 +149,7 @@ type session struct {
 	conn    net.Conn
 	client  *smtp.Client
 	stop    func() bool // undoes what ends the connection with ctx
+	broken  bool        // the server is not in a state to be told QUIT
 }
 
 // step does one step of the conversation, in bounded time.
@@ -156,6 +158,7 @@ func (s *session) step(name string, do func() error) error {
 		return err
 	}
 	err := do()
+	s.broken = err != nil && !isAnswer(err)
 	var netErr net.Error
 	switch {
 	case err == nil:
@@ -179,7 +182,12 @@ func (s *session) connect(address string) error {
 	return nil
 }
 
+// close says good-bye, which is politeness: by then the server has taken the message
+// or has refused it.
 func (s *session) close() {
+	if s.client != nil && !s.broken {
+		s.step("QUIT", s.client.Quit) //nolint:errcheck // see above
+	}
 	s.stop()
 	s.conn.Close()
 }
@@ -215,30 +223,31 @@ func (s *session) open(mode plan.TLSMode, config *tls.Config) error {
 
 // deliver sends the message, and says which recipients were refused.
 func (s *session) deliver(from string, msg mail.Message) error {
+	// The extension is asked for only where it is needed: a server further on that lacks
+	// it would have to refuse the message (RFC 6531, 3.2).
+	s.client.SkipSMTPUTF8(isASCII(from + strings.Join(msg.To, "")))
 	err := s.step("MAIL FROM:<"+from+">", func() error { return s.client.Mail("<" + from + ">") })
 	if err != nil {
 		return err
 	}
-	var refused []error
+	var refused []string
 	for _, to := range msg.To {
 		err := s.step("RCPT TO:<"+to+">", func() error { return s.client.Rcpt("<" + to + ">") })
 		if err != nil && !isAnswer(err) {
 			return err
 		}
 		if err != nil {
-			refused = append(refused, err)
+			refused = append(refused, err.Error())
 		}
 	}
 	if len(refused) == len(msg.To) {
-		return errors.Join(refused...)
+		return errors.New(strings.Join(refused, "; "))
 	}
 	if err := s.data(from, msg); err != nil {
 		return err
 	}
-	// The server has taken the message: what follows is politeness.
-	s.step("QUIT", s.client.Quit) //nolint:errcheck // see above
 	if len(refused) > 0 {
-		return fmt.Errorf("the others have it, but %w", errors.Join(refused...))
+		return fmt.Errorf("the others have it, but %s", strings.Join(refused, "; "))
 	}
 	return nil
 }
@@ -276,6 +285,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	return n, err
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // helloName is the name that palhm greets with, and its domain as a sender.
