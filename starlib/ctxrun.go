@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -158,12 +159,13 @@ signal, a time limit of the task, and ctx.skip.`,
 			if err == nil {
 				return &outcomeValue{value: v}, nil
 			}
-			if ended := c.strand.ended(err); ended != nil {
-				return nil, ended
-			}
 			e := c.strand.explain(err)
-			if e.skips() {
+			ended := c.strand.ended(e)
+			switch {
+			case e.skips() || ended != nil && errors.Is(e, context.Cause(c.strand.ctx)):
 				return nil, e
+			case ended != nil:
+				return nil, ended
 			}
 			return &outcomeValue{value: starlark.None, err: e}, nil
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,29 @@ routine("t", f)
 		})
 	}
 	wg.Wait()
+}
+
+// limit bounds how many branches run, and all of them run.
+func TestParallelKeepsToItsLimit(t *testing.T) {
+	for _, limit := range []int{1, 3} {
+		var running, most, ran atomic.Int32
+		rt := &fakeRuntime{run: func(context.Context, plan.Step) (*plan.Result, error) {
+			n := running.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			time.Sleep(2 * time.Millisecond)
+			running.Add(-1)
+			ran.Add(1)
+			return new(plan.Result), nil
+		}}
+		f := step(t, fmt.Sprintf(`routine("t", lambda ctx: ctx.parallel([lambda: ctx.run(exec("a"))] * 12, limit = %d))`, limit))
+		if err := f.Run(t.Context(), rt); err != nil {
+			t.Fatal(err)
+		}
+		if most.Load() > int32(limit) || ran.Load() != 12 {
+			t.Errorf("limit %d: %d ran at a time, %d in all", limit, most.Load(), ran.Load())
+		}
+	}
 }
 
 // An error has the place in the function, the calls that led there and what failed.
@@ -277,6 +301,9 @@ routine("t", f)
 			err := f.Run(ctx, rt)
 			if !errors.Is(err, cause) || !strings.Contains(err.Error(), "stopped: told to stop") {
 				t.Errorf("got %v, want the cause", err)
+			}
+			if strings.Contains(err.Error(), "ctx.attempt: ") {
+				t.Errorf("got %v, want the place where it was", err)
 			}
 			if got := fmt.Sprint(rt.log); got != "[begins]" {
 				t.Errorf("got the log %s: the function has gone on", got)
