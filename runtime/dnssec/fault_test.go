@@ -215,6 +215,14 @@ func TestFaultyResolvers(t *testing.T) {
 				key.Flags |= dns.REVOKE
 			}
 		}), `the zone has no keys`},
+		"keys signed by one without DS": {changed(func(_, m *dns.Msg) {
+			if key, ok := m.Answer[0].(*dns.DNSKEY); ok {
+				other := *key
+				other.Flags = dns.ZONE
+				m.Answer[1].(*dns.RRSIG).KeyTag = other.KeyTag()
+				m.Answer = append(m.Answer, &other)
+			}
+		}), `^the DNSKEY of example is not signed by a key of the zone that counts, but with the key tag \d+ ED25519$`},
 		"other digest": {changed(func(_, m *dns.Msg) {
 			if ds, ok := m.Answer[0].(*dns.DS); ok {
 				ds.Digest = strings.Repeat("0", 64)

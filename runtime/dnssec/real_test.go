@@ -55,6 +55,8 @@ func TestRealZones(t *testing.T) {
 		{name: "keyless.test", found: []string{`SOA of keyless.test does not validate`, `parent of keyless.test has a DS for it, with the key tag 4711 .* has no keys`}},
 		{name: "oldds.test", found: []string{`parent of oldds.test has a DS without a key in the zone, with the key tag 4711 ECDSAP256SHA256 SHA256;`}},
 
+		{name: "oldds.test", types: "DS", found: []string{`a DS without a key in the zone`}},
+
 		{name: "island.test", found: []string{`zone island.test has keys, with the tags .* its parent has no DS for it, so it counts as not signed`}},
 		{name: "unsigned.test", found: []string{notSigned}},
 		{name: "unsigned.test", types: "A", found: []string{`no A records`, notSigned}},
