@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/proc"
 )
 
 // graceTime is how long a deferred function has when its run was stopped.
@@ -54,7 +55,7 @@ func (c *call) close() {
 	c.dirs = nil
 }
 
-// Run runs a pipeline or a task for a function.
+// Run runs a step for a function.
 func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
 	ctx, cancel := withTimeout(ctx, o.Timeout, "ctx.run")
 	defer cancel()
@@ -89,7 +90,11 @@ func (c *call) runTask(ctx context.Context, t *plan.Task) (*plan.Result, error) 
 	sub := c.fork()
 	err := sub.task(ctx, t, c.at)
 	c.merge(sub)
-	return &plan.Result{Warnings: sub.report.After}, err
+	result := &plan.Result{Warnings: sub.report.After}
+	if failed, ok := errors.AsType[*proc.StageError](err); ok {
+		result.Stderr = failed.Stderr
+	}
+	return result, err
 }
 
 // TempDir makes a directory that close removes. os.MkdirTemp gives it the mode 0700.

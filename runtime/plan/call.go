@@ -14,8 +14,8 @@ type Call struct {
 }
 
 // Func is a function step. Each Run is independent of all others, and may be
-// concurrent with them. It returns the cause of ctx when that ended it, a *Failure
-// when the function gave up, and a *Skip when it had nothing to do.
+// concurrent with them. Its error wraps the cause of ctx when that ended it, a *Failure
+// when the function gave up, and a *Skip when it had nothing to do; else what failed.
 type Func interface {
 	Run(ctx context.Context, rt Runtime) error
 }
@@ -90,7 +90,7 @@ type Result struct {
 	Code     int    // exit code of the last stage, or of the one that failed; -1 when there is none
 	Signal   string // that killed it, such as "SIGKILL"; "" = none
 	Stdout   []byte
-	Stderr   []byte // of all stages, one after the other
+	Stderr   []byte // of all stages, one after the other; of a task that of the stage at fault
 	Duration time.Duration
 	Stages   []StageResult
 	Warnings []string // what failed when the main work of a task was safe
