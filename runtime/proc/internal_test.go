@@ -39,7 +39,7 @@ func TestWaitWithoutPidfd(t *testing.T) {
 			t.Fatal(err)
 		}
 		fd := int(null.Fd())
-		if err := s.spawn(fd, fd, fd); err != nil {
+		if err := s.spawn(fd, fd, fd, nil); err != nil {
 			t.Fatal(err)
 		}
 		null.Close()

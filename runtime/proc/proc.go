@@ -33,6 +33,10 @@ type Command struct {
 type Options struct {
 	Grace time.Duration   // between SIGTERM and SIGKILL; 0 = DefaultGrace
 	Hurry <-chan struct{} // when closed, the grace period is over; nil = never
+
+	// Blocked are the signals that the stages begin with blocked, besides those that
+	// palhm has inherited so. Each is from 1 to 64 (signal(7)).
+	Blocked []syscall.Signal
 }
 
 // Pipeline is a running pipeline. One goroutine may Read while another calls Close.

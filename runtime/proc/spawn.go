@@ -64,7 +64,7 @@ func (p *Pipeline) spawnStage(s *stage, in int) (next int, err error) {
 		return 0, err
 	}
 	defer syscall.Close(errs[1])
-	if err := s.spawn(in, out[1], errs[1]); err != nil {
+	if err := s.spawn(in, out[1], errs[1], p.opt.Blocked); err != nil {
 		syscall.Close(out[0])
 		syscall.Close(errs[0])
 		return 0, err

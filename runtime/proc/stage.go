@@ -40,8 +40,8 @@ type exit struct {
 	signal syscall.Signal
 }
 
-// spawn starts the process on three open files.
-func (s *stage) spawn(stdin, stdout, stderr int) error {
+// spawn starts the process on three open files, with signals blocked.
+func (s *stage) spawn(stdin, stdout, stderr int, blocked []syscall.Signal) error {
 	pidfd := -1
 	attr := &syscall.ProcAttr{
 		Dir:   s.cmd.Dir,
@@ -50,11 +50,13 @@ func (s *stage) spawn(stdin, stdout, stderr int) error {
 		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: s.cmd.Credential, PidFD: &pidfd},
 	}
 	s.start = time.Now()
-	pid, err := syscall.ForkExec(s.path, s.cmd.Argv, attr)
+	err := masked(blocked, func() (err error) {
+		s.pid, err = syscall.ForkExec(s.path, s.cmd.Argv, attr)
+		return err
+	})
 	if err != nil {
 		return s.explain(err)
 	}
-	s.pid = pid
 	if pidfd >= 0 { // from Linux 5.2
 		syscall.SetNonblock(pidfd, true) // makes the runtime wait for it without a thread
 		s.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
