@@ -12,7 +12,7 @@ import (
 func builtins() []*builtin {
 	return []*builtin{
 		execBuiltin(), pipelineBuiltin(), objectBuiltin(), groupBuiltin(),
-		backupBuiltin(), routineBuiltin(),
+		backupBuiltin(), routineBuiltin(), sigmaskBuiltin(),
 		localfsBuiltin(), awsS3Builtin(), nullBuiltin(),
 		settingsBuiltin(), secretBuiltin(), fileBuiltin(),
 		hostBuiltin(), envBuiltin(), readFileBuiltin(), globBuiltin(), pathExistsBuiltin(), whichBuiltin(),

@@ -320,27 +320,14 @@ func (c *call) hostPath() (string, error) {
 func ctxSigmask() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.sigmask",
-			Text: `Blocks signals for what follows in the task that was started, or unblocks them again. palhm heeds a blocked signal when it is
-unblocked; commands inherit the mask. It ends with the task.`,
-			Params: []Param{
-				{Name: "block", Type: "list of signals", Default: "[]", KeywordOnly: true, Doc: `names such as "TERM" or "SIGTERM", or numbers`},
-				{Name: "unblock", Type: "list of signals", Default: "[]", KeywordOnly: true, Doc: "the same"},
-			},
+			Name:   "ctx.sigmask",
+			Text:   "The same as the step sigmask(...), now.",
+			Params: sigmaskParams(),
 		},
 		run: func(c *call) (starlark.Value, error) {
-			var m plan.Sigmask
-			err := c.unpack(func(name string, v starlark.Value) error {
-				if name == "block" {
-					return toSignals(&m.Block, v)
-				}
-				return toSignals(&m.Unblock, v)
-			})
+			m, err := c.sigmask()
 			if err != nil {
 				return nil, err
-			}
-			if len(m.Block)+len(m.Unblock) == 0 {
-				return nil, errors.New(`names no signal, such as block = ["TERM"]`)
 			}
 			if err := c.strand.rt.Sigmask(c.strand.ctx, c.caller(), m); err != nil {
 				return nil, c.strand.failed(err)
@@ -348,20 +335,4 @@ unblocked; commands inherit the mask. It ends with the task.`,
 			return starlark.None, nil
 		},
 	}
-}
-
-// toSignals reads a list of signals.
-func toSignals(dst *[]plan.Signal, v starlark.Value) error {
-	return eachElement(v, "signals", func(v starlark.Value) error {
-		text, ok := starlark.AsString(v)
-		if n, isInt := v.(starlark.Int); isInt {
-			text, ok = short(n), true
-		}
-		if !ok {
-			return fmt.Errorf("got %s, want the name or number of a signal", describe(v))
-		}
-		s, err := plan.ParseSignal(text)
-		*dst = append(*dst, s)
-		return err
-	})
 }

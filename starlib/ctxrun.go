@@ -108,6 +108,8 @@ func toRunnable(dst *plan.Step, v starlark.Value) error {
 		dst.Pipeline = v.stages
 	case *dnssecValue:
 		dst.DNSSEC, dst.Pos = v.check, cmp.Or(v.pos, dst.Pos)
+	case *sigmaskValue:
+		dst.Sigmask, dst.Pos = v.mask, cmp.Or(v.pos, dst.Pos)
 	case *taskValue:
 		dst.Task, dst.TaskName = v.task, v.task.Name
 	case *starlark.Function:

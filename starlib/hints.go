@@ -13,7 +13,6 @@ var unsupported = map[string]string{
 	"os":         "facts of the host are in host, environment variables in env(name)",
 	"subprocess": "a command is exec(...), and runs when its task runs",
 	"sys":        "a site sees host, env(), read_file(), glob(), path_exists() and which()",
-	"sigmask":    "not available in this version",
 	"ctx":        "it is the parameter of a routine's function: def nightly(ctx):",
 	"format":     `write "db/%s.sql" % name, or "db/{}.sql".format(name)`,
 }

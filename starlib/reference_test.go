@@ -77,6 +77,8 @@ func TestTableListsWhatIsTaken(t *testing.T) {
 			switch d.Name {
 			case "secret":
 				args = map[string]string{"env": `file = "f", `, "file": `env = "E", `}[p.Name]
+			case "sigmask":
+				args = map[string]string{"block": `unblock = ["TERM"], `, "unblock": `block = ["TERM"], `}[p.Name]
 			case "backup":
 				if p.Name != "objects" {
 					args += `objects = [object("o", exec("a"))], `
@@ -102,6 +104,8 @@ func loadTwice(t *testing.T, name, args string) string {
 		text += `routine("r", [x])`
 	case "object":
 		text += `backup("b", null(), objects = [x])`
+	case "sigmask":
+		text += `routine("r", x)`
 	case "group":
 		text += `backup("b", null(), groups = [x], objects = [object("o", exec("a"))])`
 	case "localfs":

@@ -17,7 +17,7 @@ A function decides while the task runs: it is called with ctx, and ctx.run(...) 
 Declaring is allowed in the site file, or in a module's function that the site file calls.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the name of the task, for palhm run"},
-				{Name: "steps", Type: "list of execs, pipelines, tasks and functions", Doc: "or a single one; def name(ctx) is a function"},
+				{Name: "steps", Type: "list of execs, pipelines, tasks, functions and sigmasks", Doc: "or a single one; def name(ctx) is a function"},
 				{Name: "uses", Type: "list of execs, pipelines and tasks", Default: "None", KeywordOnly: true, Doc: "what the functions run, for palhm plan and palhm check. When it is given, they may run no other task; what they make themselves with exec(...) they may always run"},
 				{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: "of the whole routine; None is no limit"},
 				{Name: "doc", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it is for, for lists of tasks"},

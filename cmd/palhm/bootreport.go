@@ -63,8 +63,9 @@ func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions
     boot_report(mailx(), ["root"])`, site.File)
 	}
 	surviveSIGPIPE()
-	ctx, _, stop := watchSignals(ctx, func() {})
-	defer stop()
+	signals := watchSignals(ctx, func() {})
+	defer signals.stop()
+	ctx = signals.ctx
 	if o.print {
 		message := composeBootReport(ctx, site.BootReport, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
 		return a.send(ctx, plan.MUA{Kind: plan.MUAStdout}, message)

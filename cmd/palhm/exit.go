@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"palhm/backends"
+	"palhm/runtime/proc"
 )
 
 // The exit codes, as "palhm help exit" explains them.
@@ -88,4 +87,4 @@ func (e *afterError) Error() string {
 type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string { return e.name() + " received" }
-func (e signalError) name() string  { return unix.SignalName(e.signal) }
+func (e signalError) name() string  { return proc.SignalName(e.signal) }

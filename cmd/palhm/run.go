@@ -138,13 +138,13 @@ func (a *app) engine(site *plan.Site) *engine.Engine {
 // watched calls work under the eyes of the signals and of the progress display.
 func (a *app) watched(ctx context.Context, e *engine.Engine, work func(context.Context) error) error {
 	surviveSIGPIPE()
-	ctx, hurry, stop := watchSignals(ctx, func() { a.printProgress(e) })
-	defer stop()
-	e.Hurry = hurry
+	signals := watchSignals(ctx, func() { a.printProgress(e) })
+	defer signals.stop()
+	e.Hurry, e.Mask = signals.hurry, signals
 	if !a.flags.quiet && !a.flags.noProgress && a.flags.logFormat == logText && isTerminal(a.screen.out) {
 		defer a.showProgress(e)()
 	}
-	return work(ctx)
+	return work(signals.ctx)
 }
 
 // conclude prints what a run has made, and returns its error or that of what came

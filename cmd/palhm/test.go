@@ -53,8 +53,9 @@ func (a *app) test(ctx context.Context, args []string) error {
 	if err != nil {
 		return &siteError{err}
 	}
-	ctx, _, stop := watchSignals(ctx, func() {})
-	defer stop()
+	signals := watchSignals(ctx, func() {})
+	defer signals.stop()
+	ctx = signals.ctx
 	var broken, failed, total int
 	for _, file := range files {
 		result, err := starlib.Test(ctx, cfg, file, a.siteOf(file, site))

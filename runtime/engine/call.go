@@ -74,6 +74,8 @@ func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.R
 		if err != nil {
 			result.Stderr = []byte(err.Error() + "\n")
 		}
+	case s.Sigmask != nil:
+		result, err = new(plan.Result), c.sigmask(ctx, *s.Sigmask)
 	default:
 		result, err = c.runPipeline(ctx, s.Pipeline, o)
 	}
@@ -169,8 +171,8 @@ func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
 func (c *call) Args() map[string]any { return c.args }
 
 // Sigmask changes the mask of the run.
-func (c *call) Sigmask(context.Context, plan.Pos, plan.Sigmask) error {
-	return errors.New("sigmask is not available")
+func (c *call) Sigmask(ctx context.Context, _ plan.Pos, m plan.Sigmask) error {
+	return c.sigmask(ctx, m)
 }
 
 // errHurry is why what was still to be done is cut short.

@@ -35,6 +35,7 @@ type Engine struct {
 	Wait    time.Duration   // how long to wait for another process's lock
 	Grace   time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
 	Hurry   <-chan struct{} // when closed, grace periods are over, and stores that are silent; nil = never
+	Mask    Mask            // defers signals for a task that blocks them; nil = only processes have them blocked
 
 	// DNSSEC makes a check, and says in a line until when all is well. nil = no such
 	// step can be run.
@@ -56,7 +57,8 @@ const cleanupTime = 10 * time.Minute
 // another run has the root, and the cause of ctx when that ended the run.
 func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*report.Run, error) {
 	ctx = backends.WithHurry(ctx, e.Hurry)
-	r := &run{Engine: e, site: site, report: &report.Run{Task: task.Name, Start: e.now()}}
+	r := &run{Engine: e, site: site, mask: new(mask), report: &report.Run{Task: task.Name, Start: e.now()}}
+	defer r.unmask()
 	err := r.task(ctx, task, nil)
 	r.report.End = e.now()
 	return r.report, err
@@ -67,11 +69,14 @@ type run struct {
 	*Engine
 	site   *plan.Site
 	report *report.Run
+	mask   *mask
 	mu     sync.Mutex // for merge
 }
 
 // fork returns a run for a task below, with a report of its own.
-func (r *run) fork() *run { return &run{Engine: r.Engine, site: r.site, report: new(report.Run)} }
+func (r *run) fork() *run {
+	return &run{Engine: r.Engine, site: r.site, mask: r.mask, report: new(report.Run)}
+}
 
 // merge adds the report of a task below to the whole one.
 func (r *run) merge(below *run) {

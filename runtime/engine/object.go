@@ -148,18 +148,18 @@ func (p *pipeline) Close() {
 }
 
 // start starts the stages of a pipeline. Their stderr goes to out.
-func (e *Engine) start(ctx context.Context, stages plan.Pipeline, out *output) (*pipeline, error) {
+func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output) (*pipeline, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmds, release, err := e.commands(stages, out)
+	cmds, release, err := r.commands(stages, out)
 	if err != nil {
 		return nil, err
 	}
-	p, err := proc.Start(ctx, cmds, proc.Options{Grace: e.Grace, Hurry: e.Hurry})
+	p, err := proc.Start(ctx, cmds, proc.Options{Grace: r.Grace, Hurry: r.Hurry, Blocked: r.blockedSignals()})
 	if err != nil {
 		release()
 		return nil, err
 	}
-	return &pipeline{p, release, e.Log}, nil
+	return &pipeline{p, release, r.Log}, nil
 }

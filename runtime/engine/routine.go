@@ -33,6 +33,8 @@ func (r *run) step(ctx context.Context, s plan.Step, at *level) error {
 		return r.function(ctx, s.Call, at)
 	case s.DNSSEC != nil:
 		return r.dnssec(ctx, s.DNSSEC)
+	case s.Sigmask != nil:
+		return r.sigmask(ctx, *s.Sigmask)
 	}
 	p, err := r.start(ctx, s.Pipeline, at.out)
 	if err != nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ func (s Signal) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // maxSignal is the last number of a signal, SIGRTMAX of signal(7).
 const maxSignal = 64
 
+// ErrNoSignal is what is wrong with a text that names no signal.
+var ErrNoSignal = errors.New(`want the name of a signal, such as "TERM", or its number`)
+
 // ParseSignal reads a name with or without SIG, in any case, or a number. SIGKILL
 // and SIGSTOP cannot be blocked (signal(7)) and are refused.
 func ParseSignal(text string) (Signal, error) {
@@ -49,7 +53,7 @@ func ParseSignal(text string) (Signal, error) {
 	if n := unix.SignalNum(name); n != 0 {
 		return blockable(Signal(n))
 	}
-	return 0, fmt.Errorf("got %q, want the name of a signal, such as \"TERM\", or its number", text)
+	return 0, fmt.Errorf("got %q, %w", text, ErrNoSignal)
 }
 
 func blockable(s Signal) (Signal, error) {
@@ -57,4 +61,17 @@ func blockable(s Signal) (Signal, error) {
 		return 0, fmt.Errorf("%v cannot be blocked", s)
 	}
 	return s, nil
+}
+
+// SignalNames lists the names of the signals that can be blocked, without SIG, in the
+// order of their numbers.
+func SignalNames() []string {
+	var names []string
+	for n := 1; n <= maxSignal; n++ {
+		name, ok := strings.CutPrefix(unix.SignalName(syscall.Signal(n)), "SIG")
+		if _, err := blockable(Signal(n)); ok && err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
