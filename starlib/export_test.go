@@ -14,3 +14,6 @@ func ParseSize(s string) (string, error) {
 	}
 	return q.n.Truncate(0).String(), nil
 }
+
+// TestWithin is Test with another time limit for each test.
+var TestWithin = testFile

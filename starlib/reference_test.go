@@ -3,6 +3,7 @@ package starlib_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 }
 
 func TestEveryBuiltinIsDocumented(t *testing.T) {
-	for _, d := range starlib.Reference() {
+	for _, d := range slices.Concat(starlib.Reference(), starlib.ContextReference(), starlib.TestReference()) {
 		if d.Text == "" || d.Signature == "" {
 			t.Errorf("%s has no documentation", d.Name)
 		}

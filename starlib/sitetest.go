@@ -85,6 +85,7 @@ func runTests(ctx context.Context, cfg Config, file, site string, limit time.Dur
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted(l.rank)
 	}
+	l.loaded.Store(true)
 	r := &tester{l: l, cfg: cfg, site: site, limit: limit, sites: map[string]*loadedSite{}}
 	result := &TestFile{File: file}
 	for _, fn := range tests {
@@ -157,7 +158,6 @@ type tester struct {
 
 	// of the test that runs
 	ctx    context.Context
-	thread *starlark.Thread
 	chosen string // the site
 	played []Simulated
 }
@@ -167,16 +167,17 @@ func (r *tester) run(ctx context.Context, fn *starlark.Function) TestResult {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, fmt.Errorf("the test took longer than %v", r.limit))
 	defer cancel()
 	l := r.l
-	r.ctx, r.thread, r.chosen, r.played, l.errs = ctx, l.newThread(l.site), r.site, nil, nil
-	stop := context.AfterFunc(ctx, func() { r.thread.Cancel(context.Cause(ctx).Error()) })
+	thread := l.newThread(l.site)
+	stop := context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })
 	defer stop()
-	r.call(fn)
+	r.ctx, r.chosen, r.played, l.errs = ctx, r.site, nil, nil
+	r.call(thread, fn)
 	return TestResult{Name: fn.Name(), Pos: l.pos(fn.Position()), Failures: l.errs, Played: r.played}
 }
 
-func (r *tester) call(fn *starlark.Function) {
+func (r *tester) call(thread *starlark.Thread, fn *starlark.Function) {
 	defer r.l.recoverPanic()
-	v, err := starlark.Call(r.thread, fn, starlark.Tuple{r.value()}, nil)
+	v, err := starlark.Call(thread, fn, starlark.Tuple{r.value()}, nil)
 	switch {
 	case err != nil:
 		r.l.blameEval(r.l.site, err)
