@@ -251,7 +251,7 @@ modules as the site does: load("//lib/pg.star", "dump"). It declares nothing.
         t.true(r.peak_size <= t.size("100GiB"))
 
 Nothing is started and no file is written. The site is loaded as palhm check would load it, so what it reads of the host while it loads is
-this host's, but for host and env of t.simulate. A test that takes more than a minute has failed.
+this host's, unless the test says otherwise with t.site(host = {...}, env = {...}). A test that takes more than a minute has failed.
 `
 
 // ReferenceMarkdown is the text of REFERENCE.md: the built-ins from the table that

@@ -159,6 +159,7 @@ type tester struct {
 	// of the test that runs
 	ctx    context.Context
 	chosen string // the site
+	facts  facts
 	played []Simulated
 }
 
@@ -170,7 +171,7 @@ func (r *tester) run(ctx context.Context, fn *starlark.Function) TestResult {
 	thread := l.newThread(l.site)
 	stop := context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })
 	defer stop()
-	r.ctx, r.chosen, r.played, l.errs = ctx, r.site, nil, nil
+	r.ctx, r.chosen, r.facts, r.played, l.errs = ctx, r.site, facts{}, nil, nil
 	r.call(thread, fn)
 	return TestResult{Name: fn.Name(), Pos: l.pos(fn.Position()), Failures: l.errs, Played: r.played}
 }

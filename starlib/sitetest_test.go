@@ -115,6 +115,14 @@ def test_host_and_environment(t):
     t.ran(t.simulate("mail", host = {"name": "db2", "os": {"id": "alpine"}}, env = {"MAIL_TO": "me"}), "mail db2 me")
     t.ran(t.simulate("mail", env = {"MAIL_TO": None}), "mail web1 root")
 
+def test_host_of_the_test(t):
+    t.site(host = {"name": "db2"}, env = {"MAIL_TO": "me"})
+    t.ran(t.simulate("mail"), "mail db2 me")
+    t.ran(t.simulate("mail", env = {}), "mail db2 root")
+
+def test_this_host_again(t):
+    t.ran(t.simulate("mail"), "mail web1 root")
+
 def test_site_by_label(t):
     t.site("./site.star")
     t.ok(t.simulate("mail"))

@@ -89,7 +89,7 @@ func (r *tester) rotation(c *call, name string, f simulate.Future) (starlark.Val
 	if len(f.Sizes) == 0 {
 		return nil, errors.New("size: the list is empty")
 	}
-	site, err := r.load(c, facts{})
+	site, err := r.load(c, r.facts)
 	if err != nil {
 		return nil, err
 	}

@@ -48,12 +48,12 @@ The result r has
 				{Name: "args", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "arguments of the routine, as in ctx.args"},
 				{Name: "files", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "the text of each file, by its absolute path: all that ctx.exists and ctx.read see"},
 				{Name: "now", Type: "string", Default: `"` + testStart + `"`, KeywordOnly: true, Doc: "when the task begins"},
-				{Name: "host", Type: "dict", Default: "{}", KeywordOnly: true, Doc: `what the site sees in host, such as {"name": "web1", "os": {"id": "debian"}}; else it is this host`},
-				{Name: "env", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "what env(name) gives to the site, None for a variable that is not set; else it is palhm's environment"},
+				{Name: "host", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "instead of that of t.site"},
+				{Name: "env", Type: "dict", Default: "{}", KeywordOnly: true, Doc: "instead of that of t.site"},
 			},
 		},
 		run: func(c *call) (starlark.Value, error) {
-			p := &play{tester: r, call: c, setup: simulate.Setup{Now: startTime()}}
+			p := &play{tester: r, call: c, facts: r.facts, setup: simulate.Setup{Now: startTime()}}
 			if err := c.unpack(p.set); err != nil {
 				return nil, err
 			}

@@ -17,30 +17,53 @@ func testSite(r *tester) *builtin {
 	return &builtin{
 		Doc: Doc{
 			Name: "t.site",
-			Text: `Names the site that the rest of the test is about. Without it that is FILE.star beside FILE_test.star, else site.star beside
-it; with -f it is that one.`,
-			Params: []Param{{Name: "label", Type: "string", Doc: `"//web1.star" or "./web1.star": from the directory of the test file`}},
+			Text: `Says which site the rest of the test is about, and which host. Without it that is the site of palhm test -f SITE, else FILE.star beside
+FILE_test.star, else site.star beside it; and this host. A site that reads facts of the host gives the same results everywhere when the test
+has them.`,
+			Params: []Param{
+				{Name: "label", Type: "string", Default: "None", Doc: `"//web1.star" or "./web1.star": from the directory of the test file`},
+				{Name: "host", Type: "dict", Default: "{}", KeywordOnly: true, Doc: hostDoc},
+				{Name: "env", Type: "dict", Default: "{}", KeywordOnly: true, Doc: envDoc},
+			},
 		},
 		run: func(c *call) (starlark.Value, error) {
-			err := c.unpack(func(_ string, v starlark.Value) error {
-				var s string
-				if err := toString(&s, v); err != nil {
-					return err
+			var f facts
+			err := c.unpack(func(name string, v starlark.Value) error {
+				switch name {
+				case "host":
+					return f.toHost(v)
+				case "env":
+					return f.toEnv(v)
 				}
-				at, err := r.l.site.label.resolve(s)
-				if err == nil && at.owner != "" {
-					err = fmt.Errorf("%q is a module of palhm, want a site", s)
-				}
-				r.chosen = filepath.Join(filepath.Dir(r.l.file), at.path)
-				return err
+				return r.choose(v)
 			})
 			if err != nil {
 				return nil, err
 			}
-			_, err = r.load(c, facts{})
+			r.facts = f
+			_, err = r.load(c, f)
 			return starlark.None, err
 		},
 	}
+}
+
+const (
+	hostDoc = `what the site sees in host, such as {"name": "web1", "os": {"id": "debian"}}; what is not given is that of this host`
+	envDoc  = `what env(name) gives to the site, None for a variable that is not set; others are those of palhm's environment`
+)
+
+// choose makes a site the one of the test.
+func (r *tester) choose(v starlark.Value) error {
+	var s string
+	if err := toString(&s, v); err != nil {
+		return err
+	}
+	at, err := r.l.site.label.resolve(s)
+	if err == nil && at.owner != "" {
+		err = fmt.Errorf("%q is a module of palhm, want a site", s)
+	}
+	r.chosen = filepath.Join(filepath.Dir(r.l.file), at.path)
+	return err
 }
 
 // facts are what a site sees of the host, where a test has its own.
