@@ -481,6 +481,9 @@ func TestWholeBucketAsRoot(t *testing.T) {
 	s.SetHost("a", "boot", 1<<30)
 	srv.Put("notes.txt", "x")
 	makeCopy(t, s, copy1)
+	if _, there := srv.Get(copy1 + "/a"); !there {
+		t.Errorf("got keys %q, want them to begin with the copy's name", srv.Keys())
+	}
 	abandon(t, srv, s, copy2)
 	next := open(t, o)
 	next.SetHost("a", "boot", 1<<30+1)

@@ -59,6 +59,25 @@ func TestCommitWhileItIsLookedAt(t *testing.T) {
 	}
 }
 
+// TestTwoHostsAtOnce: both have found the name free before either takes it. One gets
+// it, and the other's failure takes nothing from that one.
+func TestTwoHostsAtOnce(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	a, b := host(t, srv, "a", 1), host(t, srv, "b", 1)
+	var c backends.Copy
+	before(srv, "PutObject", openKey, func() {
+		srv.Set(func(q *s3test.Quirks) { q.Fault = nil })
+		c = begin(t, b, copy1)
+	})
+	if _, err := a.Begin(t.Context(), copy1); !errors.Is(err, backends.ErrPrefixTaken) {
+		t.Errorf("got %v, want ErrPrefixTaken", err)
+	}
+	if err := backends.Commit(t.Context(), c, manifest(copy1, put(t, c, "a", "x"))); err != nil {
+		t.Error(err)
+	}
+	wantCopies(t, b, copy1)
+}
+
 // TestCommitWhileItIsTakenOver: the manifest arrives just before a host takes the copy
 // over. It is a copy then, and stays one.
 func TestCommitWhileItIsTakenOver(t *testing.T) {
