@@ -303,6 +303,7 @@ func TestForeignUploads(t *testing.T) {
 			}
 			for i := range 40 {
 				srv.Begin(fmt.Sprintf("web1/daily/%s/stray%d", copy1, i))
+				srv.Begin("web1/daily/" + copy1 + "/again and again")
 			}
 			if err := s.Recover(t.Context()); err != nil {
 				t.Error(err)

@@ -125,7 +125,7 @@ func (s *Server) listUploads(q url.Values) answer {
 		if s.quirks.ExactUploads {
 			match = u.key == q.Get("prefix")
 		}
-		if match && !u.done && (u.key > marker || u.key == marker && u.id > idMarker) {
+		if match && !u.done && (u.key > marker || u.key == marker && idMarker != "" && u.id > idMarker) {
 			open = append(open, u)
 		}
 	}
