@@ -194,6 +194,7 @@ func TestWhatIsNotKnownSaysWhy(t *testing.T) {
 		{name: "nothing", why: "journal: it is empty; wtmp: there is none"},
 		{name: "a journal that does not outlive a boot", journal: "first", why: "journal: it has no boot before this one; it outlives a boot when there is a directory /var/log/journal; wtmp: there is none"},
 		{name: "a journal that has ended before this boot", journal: "stale", why: "journal: it has nothing of this boot"},
+		{name: "the journal of a user", journal: "user", why: "journal: it has nothing of the system that this user may read"},
 		{name: "wtmp is no longer written", spoil: func(h *host) {
 			h.wtmp("clean").write("/proc/stat", "btime 1777700000\n")
 		}, why: "wtmp: the last boot that it has is of 2026-05-01T"},

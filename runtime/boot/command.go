@@ -1,11 +1,9 @@
 package boot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -30,30 +28,20 @@ func ask(ctx context.Context, limit time.Duration, max int64, argv ...string) ([
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	stderr := &head{max: maxStderr}
-	cmd.Stderr = stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, reason(argv[0], err)
-	}
-	out, readErr := io.ReadAll(io.LimitReader(stdout, max))
-	enough := int64(len(out)) == max
-	if enough {
-		cancel()
-	}
-	err = cmd.Wait()
+	stdout, stderr := &head{max: int(max), full: cancel}, &head{max: maxStderr}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
 	switch {
-	case enough:
-		return out, nil
+	case len(stdout.kept) == stdout.max:
+		return stdout.kept, nil
+	case cmd.Process == nil:
+		return nil, reason(argv[0], err)
 	case ctx.Err() != nil:
-		return out, context.Cause(ctx)
+		return stdout.kept, context.Cause(ctx)
 	case err != nil:
-		return out, &answerError{argv[0], stderr.String(), err}
+		return stdout.kept, &answerError{argv[0], string(stderr.kept), err}
 	}
-	return out, readErr
+	return stdout.kept, nil
 }
 
 // reason says that a program is missing in fewer words.
@@ -91,11 +79,15 @@ func (e *answerError) Unwrap() error { return e.err }
 
 // head keeps the beginning of what is written to it.
 type head struct {
-	bytes.Buffer
-	max int
+	kept []byte
+	max  int
+	full func() // called when there is no room left; may be nil
 }
 
 func (h *head) Write(p []byte) (int, error) {
-	h.Buffer.Write(p[:min(len(p), max(0, h.max-h.Len()))])
+	h.kept = append(h.kept, p[:min(len(p), h.max-len(h.kept))]...)
+	if len(h.kept) == h.max && h.full != nil {
+		h.full()
+	}
 	return len(p), nil
 }

@@ -131,6 +131,10 @@ func TestAnswersAreBounded(t *testing.T) {
 	if late := (*timeoutError)(nil); !errors.As(err, &late) || err.Error() != "sh gave no answer within 10ms" {
 		t.Errorf("a program that hangs: got %v", err)
 	}
+	_, err = ask(t.Context(), 10*time.Millisecond, 1000, "sh", "-c", "setsid sleep 10 & sleep 1000")
+	if late := (*timeoutError)(nil); !errors.As(err, &late) {
+		t.Errorf("a process that nobody can end: got %v", err)
+	}
 	_, err = ask(t.Context(), time.Minute, 1000, "sh", "-c", "yes | head -c 1000000 >&2; exit 3")
 	if err == nil || err.Error() != "sh: y" {
 		t.Errorf("a flood of complaints: got %v", err)
