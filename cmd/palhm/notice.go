@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"palhm/backends/mail"
+	"palhm/runtime/engine"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
 	"palhm/runtime/report"
+	"palhm/runtime/secret"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 
 // notify sends the notice that the site asks for after a run. What fails is recorded
 // in the report of the run, which is then not all well.
-func (a *app) notify(ctx context.Context, hurry <-chan struct{}, site *plan.Site, r *report.Run, err error) {
+func (a *app) notify(ctx context.Context, e *engine.Engine, site *plan.Site, r *report.Run, err error) {
 	exit := newSummary(r, err).Exit
 	n := noticeFor(site.Settings, exit)
 	if n == nil {
@@ -39,12 +41,12 @@ func (a *app) notify(ctx context.Context, hurry <-chan struct{}, site *plan.Site
 	defer giveUp(nil)
 	go func() {
 		select {
-		case <-hurry:
+		case <-e.Hurry:
 			giveUp(errors.New("given up after a second signal"))
 		case <-limited.Done():
 		}
 	}()
-	about := aboutRun(site, r, exit, err)
+	about := aboutRun(site, r, exit, err, e.Secrets)
 	message := mail.Message{To: n.To, Subject: about.Subject(n.Subject), Body: about.Body()}
 	if err := a.send(limited, n.MUA, message); err != nil {
 		r.After = append(r.After, "notice: "+err.Error())
@@ -63,29 +65,41 @@ func noticeFor(s plan.Settings, exit int) *plan.Notice {
 	return s.OnFailure
 }
 
-// aboutRun gathers what a notice says.
-func aboutRun(site *plan.Site, r *report.Run, exit int, err error) *report.Notice {
+// aboutRun gathers what a notice says. The values of secrets that were read are not
+// in it, also where a process has complained with one.
+func aboutRun(site *plan.Site, r *report.Run, exit int, err error, secrets *secret.Seen) *report.Notice {
 	host, _ := os.Hostname() // loading a site has already asked for it
-	n := &report.Notice{Host: host, Site: site.File, Run: r, Exit: exit}
+	run := *r
+	run.After = hideAll(secrets, r.After)
+	n := &report.Notice{Host: host, Site: site.File, Run: &run, Exit: exit}
 	if err == nil {
 		return n
 	}
 	f := newFailure(err)
-	n.Error, n.Pos, n.Note = f.Error, f.Pos, f.Note
+	n.Error, n.Pos, n.Note = secrets.Hide(f.Error), f.Pos, secrets.Hide(f.Note)
 	for _, o := range f.Others {
-		n.Also = append(n.Also, firstLine(o.Error))
+		n.Also = append(n.Also, secrets.Hide(firstLine(o.Error)))
 	}
 	if p, ok := errors.AsType[*proc.Error](err); ok {
 		if p.Cause != nil {
-			n.Stages = append(n.Stages, aboutStage(p.Cause))
+			n.Stages = append(n.Stages, aboutStage(p.Cause, secrets))
 		}
 		for _, s := range p.Others {
-			n.Stages = append(n.Stages, aboutStage(s))
+			n.Stages = append(n.Stages, aboutStage(s, secrets))
 		}
 	}
 	return n
 }
 
-func aboutStage(s *proc.StageError) report.Stage {
-	return report.Stage{Error: s.Error(), Stderr: lastLines(s.Stderr, noticeStderr)}
+func aboutStage(s *proc.StageError, secrets *secret.Seen) report.Stage {
+	stderr := []byte(secrets.Hide(string(s.Stderr)))
+	return report.Stage{Error: secrets.Hide(s.Error()), Stderr: lastLines(stderr, noticeStderr)}
+}
+
+func hideAll(secrets *secret.Seen, texts []string) []string {
+	hidden := make([]string, len(texts))
+	for i, text := range texts {
+		hidden[i] = secrets.Hide(text)
+	}
+	return hidden
 }

@@ -15,6 +15,7 @@ import (
 	"palhm/runtime/engine"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
+	"palhm/runtime/secret"
 )
 
 // runOptions are the options of "palhm run".
@@ -85,13 +86,16 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	}
 	e := a.engine(site)
 	e.Wait = o.wait
+	if site.Settings.OnFailure != nil {
+		e.Secrets = new(secret.Seen)
+	}
 	var r *report.Run
 	err = a.watched(ctx, e, func(ctx context.Context) (err error) {
 		ended := a.remember(ctx, site, task)
 		r, err = e.Run(ctx, site, task)
 		ended()
 		if !o.null {
-			a.notify(ctx, e.Hurry, site, r, err)
+			a.notify(ctx, e, site, r, err)
 		}
 		return err
 	})

@@ -119,7 +119,11 @@ func (e *Engine) value(v plan.Value) (string, error) {
 	if v.Secret == nil {
 		return v.Text, nil
 	}
-	return secret.Value(v.Secret, e.Environ)
+	text, err := secret.Value(v.Secret, e.Environ)
+	if err == nil {
+		e.Secrets.Add(v.Secret, text)
+	}
+	return text, err
 }
 
 // stdin opens what a stage reads, or returns nil for /dev/null.
@@ -145,6 +149,7 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 		return nil, fmt.Errorf("stdin: %w", err)
 	}
 	defer clear(data)
+	e.Secrets.Add(x.Stdin.Content.Secret, string(data))
 	return proc.Content(data)
 }
 

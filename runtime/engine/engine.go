@@ -14,6 +14,7 @@ import (
 	"palhm/backends"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
+	"palhm/runtime/secret"
 )
 
 // Engine runs tasks. Its fields are set before the first Run and not changed
@@ -25,6 +26,8 @@ type Engine struct {
 	Host    string   // name of this host, as manifests record it
 	Version string   // of palhm, as manifests record it
 	Environ []string // what processes inherit, "NAME=value"
+
+	Secrets *secret.Seen // remembers what was read; nil = nobody does
 
 	Stdout    io.Writer // gets what steps print
 	Stderr    io.Writer // gets what processes complain

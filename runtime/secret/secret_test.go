@@ -37,3 +37,26 @@ func TestValue(t *testing.T) {
 		}
 	}
 }
+
+func TestHide(t *testing.T) {
+	var s secret.Seen
+	s.Add(&plan.Secret{Env: "A"}, "hunter2")
+	s.Add(&plan.Secret{Env: "LONG"}, "hunter2-and-more\n")
+	s.Add(&plan.Secret{Env: "SHORT"}, "a\n")
+	s.Add(&plan.Secret{File: "key"}, "-----BEGIN-----\nMIIEowIBAAKC\n}\n")
+	for text, want := range map[string]string{
+		"login failed for hunter2, hunter2": `login failed for secret(env = "A"), secret(env = "A")`,
+		"hunter2-and-more":                  `secret(env = "LONG")`,
+		"a bad day {}":                      "a bad day {}",
+		"line 2: MIIEowIBAAKC":              `line 2: secret(file = "key")`,
+	} {
+		if got := s.Hide(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	var none *secret.Seen
+	none.Add(&plan.Secret{Env: "A"}, "hunter2")
+	if got := none.Hide("hunter2"); got != "hunter2" {
+		t.Errorf("got %q", got)
+	}
+}
