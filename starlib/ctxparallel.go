@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"palhm/runtime/plan"
 )
@@ -64,7 +66,11 @@ func (p *parallel) set(name string, v starlark.Value) error {
 var errBranch = errors.New("another branch of ctx.parallel failed")
 
 func (p *parallel) run() (starlark.Value, error) {
+	active := p.active()
 	for _, fn := range p.fns {
+		if f, ok := fn.(*starlark.Function); ok && slices.Contains(active, f.Position()) {
+			return nil, fmt.Errorf("function %s called recursively; write a loop", f.Name())
+		}
 		fn.Freeze() // and what it has captured, which several threads will read
 	}
 	if p.limit == 0 || p.limit > len(p.fns) {
@@ -88,7 +94,7 @@ func (p *parallel) run() (starlark.Value, error) {
 		}
 		branches.Go(func() {
 			defer func() { <-free }()
-			p.branch(ctx, cancel, i)
+			p.branch(ctx, cancel, active, i)
 		})
 	}
 	branches.Wait()
@@ -101,8 +107,20 @@ func (p *parallel) run() (starlark.Value, error) {
 	return starlark.NewList(p.results), nil
 }
 
-func (p *parallel) branch(ctx context.Context, cancel context.CancelCauseFunc, i int) {
-	s := &strand{invocation: p.strand.invocation, ctx: ctx, cleaning: p.strand.cleaning,
+// active lists the functions that wait for the branches. Starlark sees that a function
+// calls itself on one thread only.
+func (p *parallel) active() []syntax.Position {
+	list := slices.Clip(p.strand.active)
+	for i := range p.thread.CallStackDepth() {
+		if fn, ok := p.thread.DebugFrame(i).Callable().(*starlark.Function); ok {
+			list = append(list, fn.Position())
+		}
+	}
+	return list
+}
+
+func (p *parallel) branch(ctx context.Context, cancel context.CancelCauseFunc, active []syntax.Position, i int) {
+	s := &strand{invocation: p.strand.invocation, ctx: ctx, cleaning: p.strand.cleaning, active: active,
 		above: p.aboveFor(fmt.Sprintf("branch %d of ctx.parallel", i+1))}
 	v, err := s.call(p.fns[i], nil)
 	p.mu.Lock()

@@ -223,6 +223,15 @@ routine("t", f)`, `site.star:3:23: ctx.defer: a deferred function cannot defer a
                       ^
   in a deferred function, called at site.star:3:5
   hint: call it`, nil},
+		{"of a function that calls itself in branches", `
+def f(ctx):
+    ctx.parallel([lambda: f(ctx)])
+routine("t", f)`, `site.star:3:5: ctx.parallel: function lambda called recursively
+    ctx.parallel([lambda: f(ctx)])
+    ^
+  in f(), called at site.star:3:27
+  in branch 1 of ctx.parallel, called at site.star:3:5
+  hint: write a loop`, nil},
 		{"of an exec that is called for a function", `
 def f(ctx):
     ctx.parallel([exec("a"), ctx.run(exec("a"), check = False)])

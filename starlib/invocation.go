@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"palhm/runtime/plan"
 )
@@ -75,6 +76,7 @@ type strand struct {
 	ctx      context.Context
 	above    starlark.CallStack // how a branch or a deferred function came to be called
 	cleaning bool               // it runs a deferred function
+	active   []syntax.Position  // functions that wait for this strand
 }
 
 // strandLocal is the thread-local variable that holds the strand of a thread.
