@@ -23,7 +23,7 @@ const (
 const exitHelp = `The exit codes of palhm:
 
   0      all is well
-  1      a task failed; earlier copies are untouched
+  1      a task failed, or a test of a site; earlier copies are untouched
   2      wrong usage: an unknown command, option or task, or too many arguments.
          Nothing was run
   3      the site cannot be loaded. Nothing was run

@@ -354,3 +354,32 @@ func ExampleMatch() {
 	fmt.Println(simulate.Match("pg_dump *", e), simulate.Match("pg_dump", e))
 	// Output: true false
 }
+
+// What is no command has patterns of its own.
+func TestOtherSteps(t *testing.T) {
+	nested := routine(step(command("a")))
+	nested.Name = "nested"
+	task := routine(
+		plan.Step{Sigmask: &plan.Sigmask{Block: []plan.Signal{15, 1}, Unblock: []plan.Signal{2}}},
+		plan.Step{DNSSEC: &plan.DNSSECCheck{Name: "example.org"}},
+		plan.Step{Task: nested, TaskName: "nested"},
+	)
+	want := []string{"sigmask:block SIGTERM SIGHUP", "sigmask:unblock SIGINT", "dnssec_check:example.org", "task:nested", "a"}
+	if out := play(t, task, simulate.Setup{}); out.Err != nil || !slices.Equal(texts(out), want) {
+		t.Errorf("got %q, %v, want %q", texts(out), out.Err, want)
+	}
+	for pattern, want := range map[string]string{
+		"dnssec_check:*": "task r: step 2: example.org: bogus",
+		"task:nested":    "task r: step 3: task nested: bogus",
+	} {
+		out := play(t, task, simulate.Setup{Replies: []simulate.Reply{{Pattern: pattern, Answers: []simulate.Answer{{Code: 1, Stderr: "bogus\n"}}}}})
+		if out.Err == nil || out.Err.Error() != want {
+			t.Errorf("got %v, want %s", out.Err, want)
+		}
+	}
+	safe := simulate.Reply{Pattern: "task:nested", Answers: []simulate.Answer{{Code: 4, Stderr: "rotation failed"}}}
+	out := play(t, task, simulate.Setup{Replies: []simulate.Reply{safe}})
+	if out.Err != nil || out.Exit() != 4 || !slices.Equal(out.Warnings, []string{"nested: rotation failed"}) {
+		t.Errorf("got %v, exit %d, %q", out.Err, out.Exit(), out.Warnings)
+	}
+}
