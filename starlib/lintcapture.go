@@ -135,9 +135,6 @@ func (lt *linter) escapes(n, loop syntax.Node, seen []*variable) bool {
 	case *syntax.Comprehension:
 		return n == p.Body && (p == loop || lt.escapes(p, loop, seen))
 	case *syntax.CallExpr:
-		if n == p.Fn {
-			return false
-		}
 		keeps, passes := lt.keeps(p)
 		return keeps || passes && lt.escapes(p, loop, seen)
 	case *syntax.AssignStmt:
