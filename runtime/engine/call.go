@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -158,8 +159,10 @@ func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
 	return data, nil
 }
 
-// Log logs what a function says.
+// Log logs what a function says. Further lines are indented: what a command printed must
+// not look like a line of palhm's own.
 func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
+	msg = strings.ReplaceAll(strings.TrimRight(msg, "\n"), "\n", "\n  ")
 	if level == plan.LogWarn {
 		c.run.Log.Warn(msg, "task", c.at.task.Name, "at", pos.String())
 		return
