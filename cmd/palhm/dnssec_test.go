@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,6 +26,7 @@ func TestDNSSECScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PALHM_SITE", "site.star")
+			env.Setenv("STATE_DIRECTORY", filepath.Join(env.WorkDir, ".state"))
 			env.Setenv("RESOLVER", world.Validating)
 			env.Setenv("TRUSTING", world.Trusting)
 			env.Setenv("SILENT", silent.LocalAddr().String())
