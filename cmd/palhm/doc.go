@@ -71,7 +71,8 @@
 //	Loads SITE, and says everything that is wrong with it, or nothing. Nothing is run
 //	and nothing is changed.
 //
-//	What only looks like a mistake is a warning. So is what this host lacks, because it
+//	Functions that a task calls are read, as far as their text shows what they do. What
+//	only looks like a mistake is a warning. So is what this host lacks, because it
 //	may be there when the task runs: programs that are not in PATH, users, files and
 //	secrets.
 //
