@@ -18,6 +18,7 @@ Declaring is allowed in the site file, or in a module's function that the site f
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the name of the task, for palhm run"},
 				{Name: "steps", Type: "list of execs, pipelines, tasks, functions and sigmasks", Doc: "or a single one; def name(ctx) is a function"},
+				{Name: "args", Type: "dict", Default: "{}", KeywordOnly: true, Doc: `options of palhm run for the task, which its functions see as ctx.args: {"service": "nginx", "dry_run": False} makes --service=NAME, --dry-run, ctx.args.service and ctx.args.dry_run. A` + argsForm[1:]},
 				{Name: "uses", Type: "list of execs, pipelines and tasks", Default: "None", KeywordOnly: true, Doc: "what the functions run, for palhm plan and palhm check. When it is given, they may run no other task; what they make themselves with exec(...) they may always run"},
 				{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: "of the whole routine; None is no limit"},
 				{Name: "doc", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it is for, for lists of tasks"},
@@ -33,7 +34,10 @@ func runRoutine(c *call) (starlark.Value, error) {
 	r := routineArgs{l: c.l, task: &plan.Task{Pos: c.caller(), Routine: &plan.Routine{Steps: []plan.Step{}}}}
 	err := c.unpack(r.set)
 	if err == nil {
-		err = r.limitFunctions()
+		err = errors.Join(r.limitFunctions(), r.readArgs())
+	}
+	if len(r.functions) > 0 && r.task.Doc == "" {
+		r.task.Doc = docLine(r.functions[0].fn)
 	}
 	if regErr := c.registering(); regErr != nil {
 		c.report(regErr)
@@ -55,6 +59,8 @@ func (r *routineArgs) set(name string, v starlark.Value) error {
 		return toTaskName(&r.task.Name, v)
 	case "steps":
 		return r.steps(v)
+	case "args":
+		return toArgs(&r.task.Routine.Args, v)
 	case "uses":
 		return r.use(v)
 	case "timeout":
@@ -88,6 +94,11 @@ func (r *routineArgs) step(v starlark.Value) error {
 	} else if err := toRunnable(&s, v); err != nil {
 		return err
 	}
+	if s.Task != nil {
+		if err := needed(s.Task); err != nil {
+			return err
+		}
+	}
 	if len(s.Pipeline) > 0 {
 		// An exec of a standard module says nothing about the site.
 		if m := r.l.byName[s.Pipeline[0].Pos.File]; m != nil && m.own() {
@@ -106,9 +117,22 @@ func (r *routineArgs) use(v starlark.Value) error {
 		if err := toRunnable(&s, v); err != nil {
 			return err
 		}
+		if s.Task != nil {
+			if err := needed(s.Task); err != nil {
+				return err
+			}
+		}
 		r.task.Routine.Uses = append(r.task.Routine.Uses, s)
 		return nil
 	})
+}
+
+// readArgs reports arguments that nobody could look at.
+func (r *routineArgs) readArgs() error {
+	if len(r.task.Routine.Args) > 0 && len(r.functions) == 0 {
+		return errors.New("args are read by functions, as ctx.args, and no step is a function")
+	}
+	return nil
 }
 
 // limitFunctions lets the functions run no other task than those declared.

@@ -15,6 +15,7 @@ type app struct {
 	etc    string    // the directory with the site of this host
 
 	flags globalFlags
+	own   taskFlags
 	level *slog.LevelVar
 	log   *slog.Logger
 }

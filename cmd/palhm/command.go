@@ -98,7 +98,7 @@ func flagError(c *cobra.Command, err error) error {
 	if strings.HasPrefix(name, "--") {
 		hint = didYouMean(name, known)
 	}
-	return usagef("unknown option %s%s; see \"%s\"", name, hint, helpOn(c))
+	return usagef("unknown option %s%s%s; see \"%s\"", name, hint, ownOptions(c, hint != ""), helpOn(c))
 }
 
 // helpOn is the command that explains c.

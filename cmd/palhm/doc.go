@@ -16,7 +16,7 @@
 //	  check [SITE]              load a site and say what is wrong with it
 //	  completion SHELL          print a completion script for bash, zsh or fish
 //	  config [SITE]             show what a site is made of
-//	  help [TOPIC]              explain a command, the exit codes, or a name of the language
+//	  help [TOPIC]              explain a command, the exit codes, a name of the language, or a site
 //	  iam-policy [SITE] [TASK]  print the rights that a backup to S3 needs
 //	  mod                       show the modules of a site
 //	  plan [SITE] [TASK]        show what would be run
@@ -99,13 +99,14 @@
 //
 // # palhm help
 //
-//	palhm help: explain a command, the exit codes, or a name of the language
+//	palhm help: explain a command, the exit codes, a name of the language, or a site
 //
 //	usage: palhm help [TOPIC]
 //
 //	Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), "language"
 //	(all that a site can use), or a name of the language ("exec", "mysqldump",
-//	"@palhm//core.star").
+//	"@palhm//core.star"). A TOPIC with a / or at whose end stands .star is a site: its
+//	tasks are listed with their options.
 //
 // # palhm iam-policy
 //
@@ -208,6 +209,9 @@
 //	none is named. A single argument is a site when it has a / or ends in .star, .json
 //	or .jsonc, else a task.
 //
+//	The arguments of a routine are options: --service=nginx or, behind the TASK,
+//	--service nginx. "palhm help SITE" shows those of each task.
+//
 //	When copies were made, standard output says where they are. With -q a run that is
 //	well prints nothing: what processes print is held back and shown when their task
 //	fails.
@@ -230,6 +234,7 @@
 //	  palhm run
 //	  palhm run backup
 //	  palhm run ./site.star backup
+//	  palhm run restart --service=nginx
 //	  palhm -q run --wait 30m backup
 //
 //	options:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -14,25 +15,29 @@ import (
 func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [TOPIC]",
-		Short: "explain a command, the exit codes, or a name of the language",
+		Short: "explain a command, the exit codes, a name of the language, or a site",
 		Long: `Explains TOPIC: a command ("run", "mod list"), "exit" (the exit codes), "language"
 (all that a site can use), or a name of the language ("exec", "mysqldump",
-"@palhm//core.star").`,
+"@palhm//core.star"). A TOPIC with a / or at whose end stands .star is a site: its
+tasks are listed with their options.`,
 		Args: atMost(2),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return helpTopics(root), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.help(root, args) },
+		RunE: func(c *cobra.Command, args []string) error { return a.help(c.Context(), root, args) },
 	}
 }
 
-func (a *app) help(root *cobra.Command, args []string) error {
+func (a *app) help(ctx context.Context, root *cobra.Command, args []string) error {
 	name := strings.Join(args, " ")
 	if name == "" || name == "palhm" {
 		return writeHelp(a.stdout, root)
 	}
 	if c := findCommand(root, args); c != nil {
 		return writeHelp(a.stdout, c)
+	}
+	if isSiteTopic(args[0]) {
+		return a.siteHelp(ctx, args)
 	}
 	text := exitHelp
 	if name != "exit" {

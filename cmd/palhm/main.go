@@ -17,6 +17,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := newApp(stdout, stderr)
 	log.SetOutput(libraries{a})
 	root := a.command()
+	a.offerTaskFlags(ctx, root, args)
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	err := root.ExecuteContext(ctx)
 	if err != nil {

@@ -84,7 +84,7 @@ func argText(a plan.Arg) string {
 	if a.Kind == plan.ArgChoice {
 		form = visible(strings.Join(a.Choices, "|"))
 	}
-	text := "--" + a.Name
+	text := "--" + a.Flag()
 	if a.Kind != plan.ArgBool {
 		text += "=" + form
 	}

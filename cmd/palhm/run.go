@@ -34,6 +34,9 @@ func (a *app) runCommand() *cobra.Command {
 none is named. A single argument is a site when it has a / or ends in .star, .json
 or .jsonc, else a task.
 
+The arguments of a routine are options: --service=nginx or, behind the TASK,
+--service nginx. "palhm help SITE" shows those of each task.
+
 When copies were made, standard output says where they are. With -q a run that is
 well prints nothing: what processes print is held back and shown when their task
 fails.
@@ -54,6 +57,7 @@ SIGUSR1 prints the progress.`,
 		Example: `palhm run
 palhm run backup
 palhm run ./site.star backup
+palhm run restart --service=nginx
 palhm -q run --wait 30m backup`,
 		Args: atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -79,13 +83,17 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	given, err := a.own.of(task)
+	if err != nil {
+		return err
+	}
 	if o.null {
 		if task, err = rehearsal(site, task); err != nil {
 			return err
 		}
 	}
 	e := a.engine(site)
-	e.Wait = o.wait
+	e.Wait, e.Args = o.wait, given
 	if site.Settings.OnFailure != nil {
 		e.Secrets = new(secret.Seen)
 	}

@@ -24,7 +24,6 @@ const graceTime = 30 * time.Second
 type call struct {
 	*run
 	at     *level
-	args   map[string]any
 	backup bool // it gives objects, while the backup holds the lock of its root
 
 	mu   sync.Mutex
@@ -35,11 +34,7 @@ var _ plan.Runtime = (*call)(nil)
 
 // function runs a function step.
 func (r *run) function(ctx context.Context, f *plan.Call, at *level) error {
-	args, err := at.task.Routine.ArgValues(nil)
-	if err != nil {
-		return err
-	}
-	c := &call{run: r, at: at, args: args}
+	c := &call{run: r, at: at}
 	defer c.close()
 	return f.Func.Run(ctx, c)
 }
@@ -171,7 +166,7 @@ func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
 }
 
 // Args returns the arguments of the routine.
-func (c *call) Args() map[string]any { return c.args }
+func (c *call) Args() map[string]any { return c.at.args }
 
 // Sigmask changes the mask of the run.
 func (c *call) Sigmask(ctx context.Context, _ plan.Pos, m plan.Sigmask) error {

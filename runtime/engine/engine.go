@@ -38,6 +38,7 @@ type Engine struct {
 	Wait    time.Duration   // how long to wait for another process's lock
 	Grace   time.Duration   // between SIGTERM and SIGKILL; 0 = proc.DefaultGrace
 	Hurry   <-chan struct{} // when closed, grace periods are over, and stores that are silent; nil = never
+	Args    map[string]any  // of the routine that Run is given, as plan.Routine.ArgValues takes them
 	Mask    Mask            // defers signals for a task that blocks them; nil = only processes have them blocked
 
 	// DNSSEC makes a check, and says in a line until when all is well. nil = no such

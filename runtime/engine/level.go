@@ -11,6 +11,7 @@ import (
 type level struct {
 	task  *plan.Task
 	out   *output
+	args  map[string]any
 	above *level // nil = it was asked for
 }
 

@@ -10,6 +10,14 @@ import (
 
 // routine runs the steps of a routine one after the other; the first failure ends it.
 func (r *run) routine(ctx context.Context, t *plan.Task, at *level) error {
+	var given map[string]any
+	if at.above == nil {
+		given = r.Args
+	}
+	var err error
+	if at.args, err = t.Routine.ArgValues(given); err != nil {
+		return &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
 	for i, s := range t.Routine.Steps {
 		err := r.step(ctx, s, at)
 		if skip, ok := errors.AsType[*plan.Skip](err); ok {

@@ -2,7 +2,11 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -131,6 +135,38 @@ type Arg struct {
 	Doc     string   `json:"doc,omitempty"`
 }
 
+// Flag is the name of the option: --dry-run for dry_run.
+func (a Arg) Flag() string { return strings.ReplaceAll(a.Name, "_", "-") }
+
+// Parse reads a value of the command line. The error says what is wanted.
+func (a Arg) Parse(text string) (any, error) {
+	switch a.Kind {
+	case ArgInt:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+		return nil, errors.New("want an int, such as 3")
+	case ArgBool:
+		switch text {
+		case "true", "True":
+			return true, nil
+		case "false", "False":
+			return false, nil
+		}
+		return nil, errors.New("want true or false")
+	case ArgChoice:
+		if !slices.Contains(a.Choices, text) {
+			return nil, fmt.Errorf("want one of %s", strings.Join(a.Choices, ", "))
+		}
+	}
+	return text, nil
+}
+
+// ReservedFlags are the names of palhm's own options, which no argument can have.
+func ReservedFlags() []string {
+	return []string{"file", "help", "jobs", "log-format", "no-progress", "null", "quiet", "task", "verbose", "version", "wait"}
+}
+
 // ArgKind is the type of an argument.
 type ArgKind string
 
@@ -152,7 +188,7 @@ func (r *Routine) ArgValues(given map[string]any) (map[string]any, error) {
 			v = a.Default
 		}
 		if v == nil {
-			return nil, fmt.Errorf("argument %s is missing and has no default", a.Name)
+			return nil, fmt.Errorf("argument %s (--%s) is missing and has no default", a.Name, a.Flag())
 		}
 		values[a.Name] = v
 	}
