@@ -79,5 +79,14 @@ func (m Message) Text() string {
 	return text
 }
 
-// OneLine makes one line of what the other side has answered, for an error.
-func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// OneLine makes one line of what the other side has answered, for an error. What a
+// terminal would obey becomes U+FFFD.
+func OneLine(s string) string {
+	line := strings.Join(strings.Fields(strings.ToValidUTF8(s, "\ufffd")), " ")
+	return strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return '\ufffd'
+		}
+		return r
+	}, line)
+}

@@ -100,6 +100,11 @@ func TestMessageArrives(t *testing.T) {
 		if want := strings.Join(lines, "\n"); text != want {
 			t.Errorf("got body\n%s\nwant\n%s", text, want)
 		}
+		for line := range strings.Lines(a.read(t, "message")) {
+			if len(line) > 998 {
+				t.Errorf("a line has %d bytes", len(line))
+			}
+		}
 		if _, err := os.Stat(pwned); err == nil {
 			t.Error("a line of the body was executed")
 		}

@@ -63,6 +63,19 @@ func isAnswer(err error) bool {
 	return ok
 }
 
+// refusal shows the answer of a server as it was given; the library quotes it.
+type refusal struct{ err error }
+
+func (e *refusal) Error() string {
+	answer, ok := errors.AsType[*textproto.Error](e.err)
+	if !ok {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("%d %s", answer.Code, mail.OneLine(answer.Msg))
+}
+
+func (e *refusal) Unwrap() error { return e.err }
+
 const maxError = 2000 // bytes
 
 // redacted is an error without the forms of a password: a server may repeat what it

@@ -167,6 +167,8 @@ func (s *session) step(name string, do func() error) error {
 		return context.Cause(s.ctx)
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return fmt.Errorf("%s: no answer within %s", name, s.timeout)
+	case isAnswer(err):
+		return fmt.Errorf("%s: %w", name, &refusal{err})
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
