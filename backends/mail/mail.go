@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"palhm/runtime/plan"
 )
 
 // Message is text for people, in UTF-8.
@@ -43,6 +45,23 @@ func (m Message) Check() error {
 		}
 		if err := line(to); err != nil {
 			return fmt.Errorf("recipient: %w", err)
+		}
+	}
+	return nil
+}
+
+// CheckFor is Check for a mailer of that kind (see plan.MUA), which must have a
+// recipient and knows what one looks like.
+func (m Message) CheckFor(kind string) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if len(m.To) == 0 {
+		return errors.New("the message has no recipient")
+	}
+	for _, to := range m.To {
+		if err := (plan.MUA{Kind: kind}).CheckRecipient(to); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func New(o Options) *Mailer {
 
 // Send starts the program and waits for its end.
 func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
-	if err := check(msg); err != nil {
+	if err := msg.CheckFor(plan.MUAMailx); err != nil {
 		return fmt.Errorf("send mail with %s: %w", m.opt.Program, err)
 	}
 	body := wrap(msg.Text())
@@ -71,26 +71,11 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 	return m.explain(ctx, err)
 }
 
-func check(msg mail.Message) error {
-	if err := msg.Check(); err != nil {
-		return err
-	}
-	if len(msg.To) == 0 {
-		return errors.New("the message has no recipient")
-	}
-	for _, to := range msg.To {
-		if err := (plan.MUA{Kind: plan.MUAMailx}).CheckRecipient(to); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // argv is the command. What the program prints goes nowhere, and not into a pipe:
 // a transport agent that it leaves in the background may hold stdout for minutes.
 //
 // There is no "--" in front of the recipients: to s-nail it begins arguments of the
-// transport agent. None of them begins with "-", see check.
+// transport agent. None of them begins with "-", see CheckFor.
 func (m *Mailer) argv(msg mail.Message) []string {
 	argv := []string{"sh", "-c", `exec "$@" >/dev/null`, m.opt.Program, m.opt.Program}
 	for _, o := range m.opt.Options {

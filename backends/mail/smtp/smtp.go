@@ -68,7 +68,7 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 
 // send also returns the password, which must not be in the error.
 func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (password string, err error) {
-	if err := check(msg); err != nil {
+	if err := msg.CheckFor(plan.MUASMTP); err != nil {
 		return "", err
 	}
 	from, err := m.from()
@@ -96,21 +96,6 @@ func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (pa
 		return password, err
 	}
 	return password, s.deliver(from, msg)
-}
-
-func check(msg mail.Message) error {
-	if err := msg.Check(); err != nil {
-		return err
-	}
-	if len(msg.To) == 0 {
-		return errors.New("the message has no recipient")
-	}
-	for _, to := range msg.To {
-		if err := (plan.MUA{Kind: plan.MUASMTP}).CheckRecipient(to); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // from is the sender. The default is what a local mailer would say.

@@ -52,7 +52,7 @@ func New(o Options) *Mailer {
 // Send publishes a message to every topic. One that fails does not keep it from the
 // others. What is longer than the service allows is cut, and says so.
 func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
-	if err := check(msg); err != nil {
+	if err := msg.CheckFor(plan.MUASNS); err != nil {
 		return fmt.Errorf("publish to SNS: %w", err)
 	}
 	cfg, err := m.config(ctx)
@@ -67,21 +67,6 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func check(msg mail.Message) error {
-	if err := msg.Check(); err != nil {
-		return err
-	}
-	if len(msg.To) == 0 {
-		return errors.New("the message has no recipient")
-	}
-	for _, to := range msg.To {
-		if err := (plan.MUA{Kind: plan.MUASNS}).CheckRecipient(to); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (m *Mailer) config(ctx context.Context) (aws.Config, error) {
@@ -110,7 +95,7 @@ func (m *Mailer) publish(ctx context.Context, client *sns.Client, topic string, 
 	return explain(err)
 }
 
-// regionOf is the region of an ARN that has passed check.
+// regionOf is the region of an ARN that has passed CheckFor.
 func regionOf(topic string) string { return strings.Split(topic, ":")[3] }
 
 // explain takes the service's own words out of what the library says.
