@@ -70,7 +70,8 @@ const (
 // Capture says what is kept of what a pipeline prints.
 type Capture string
 
-// What is kept of stdout. Of stderr the last 64 KiB of each stage are kept always.
+// What is kept of stdout. Of stderr the last 64 KiB of each stage, in whole lines, are
+// kept always.
 const (
 	CaptureAll  Capture = "all"  // everything; more than MaxCapture is a failure
 	CaptureTail Capture = "tail" // the last MaxCapture bytes

@@ -58,7 +58,7 @@ type StageError struct {
 	Timeout  time.Duration  // that it has outlived; 0 = none
 	Killed   bool           // it still ran when palhm stopped the pipeline
 	Start    error          // why it could not be started; nil = it was
-	Stderr   []byte         // the last of its stderr, at most 64 KiB
+	Stderr   []byte         // the last of its stderr, at most 64 KiB, in whole lines
 	survived bool           // SIGKILL did not end it
 }
 

@@ -1,7 +1,6 @@
 package proc_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -322,7 +321,7 @@ func TestStderr(t *testing.T) {
 }
 
 func TestMuchStderr(t *testing.T) {
-	cmds := sh("head -c 50000000 /dev/zero >&2; echo the end >&2; echo out")
+	cmds := sh("head -c 50000000 /dev/zero >&2; echo >&2; echo the end >&2; echo out")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	out, results, err := run(t, cmds, proc.Options{})
@@ -330,11 +329,39 @@ func TestMuchStderr(t *testing.T) {
 	if out != "out\n" || err != nil {
 		t.Fatalf("got %q, %v", out, err)
 	}
-	if tail := results[0].Stderr; len(tail) != 64<<10 || !bytes.HasSuffix(tail, []byte("\x00the end\n")) {
+	if tail := results[0].Stderr; string(tail) != "the end\n" {
 		t.Errorf("got a tail of %d bytes ending in %q", len(tail), tail[max(0, len(tail)-10):])
 	}
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 2<<20 {
 		t.Errorf("allocated %d bytes", grown)
+	}
+}
+
+// What is kept of a long stderr begins with a whole line: the rest of a line may be
+// the rest of a password.
+func TestLongStderrIsWholeLines(t *testing.T) {
+	const lines = "i=0; while [ $i -lt 3000 ]; do echo \"$i: password=hunter2hunter2hunter2\"; i=$((i+1)); done; "
+	const word = "head -c 70000 /dev/zero | tr '\\0' x; "
+	for _, test := range []struct{ script, begins, ends string }{
+		{word + "echo; echo the end", "the end\n", "the end\n"},
+		{word + "printf '\\rthe end\\n'", "the end\n", "the end\n"},
+		{word, "[a line of more than 64 KiB]\n", "[a line of more than 64 KiB]\n"},
+		{word + "echo", "[a line of more than 64 KiB]\n", "[a line of more than 64 KiB]\n"},
+		{"head -c 65536 /dev/zero", "\x00", "\x00"},
+		{lines, "1", ": password=hunter2hunter2hunter2\n"},
+	} {
+		_, results, err := run(t, sh("{ "+test.script+"\n} >&2"), proc.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(results[0].Stderr)
+		first, _, _ := strings.Cut(got, "\n")
+		if !strings.HasPrefix(got, test.begins) || !strings.HasSuffix(got, test.ends) || len(got) > 64<<10 {
+			t.Errorf("%s: got %d bytes that begin with %q", test.script, len(got), first)
+		}
+		if test.script == lines && !strings.HasSuffix(first, ": password=hunter2hunter2hunter2") {
+			t.Errorf("the first line is %q, want a whole one", first)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ type Result struct {
 	Killed   bool           // it still ran when palhm stopped the pipeline
 	Start    time.Time
 	Duration time.Duration
-	Stderr   []byte // the last of its stderr, at most 64 KiB
+	Stderr   []byte // the last of its stderr, at most 64 KiB, in whole lines
 	Err      error  // nil = good; else a *StageError
 }
 

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"sync"
@@ -26,6 +27,7 @@ type stderr struct {
 
 	mu   sync.Mutex
 	tail []byte // shorter than twice tailSize
+	lost bool   // tail has lost its beginning
 }
 
 // readStderr reads r to its end, whatever becomes of the pipeline: a service that a
@@ -72,6 +74,7 @@ func (e *stderr) keep(b []byte) {
 	defer e.mu.Unlock()
 	if len(e.tail)+len(b) >= 2*tailSize {
 		e.tail = e.tail[:copy(e.tail, e.tail[len(e.tail)-tailSize:])]
+		e.lost = true
 	}
 	e.tail = append(e.tail, b...)
 }
@@ -92,12 +95,25 @@ func (e *stderr) finish(deadline time.Time) {
 	}
 }
 
-// last returns the last of what was written. It may be called on nil.
+// longLine stands for the end of a line of which the beginning is lost.
+const longLine = "[a line of more than 64 KiB]\n"
+
+// last returns the last of what was written, in whole lines: half a line may be half
+// a password, which nobody would know again. It may be called on nil.
 func (e *stderr) last() []byte {
 	if e == nil {
 		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.tail[max(0, len(e.tail)-tailSize):]
+	if len(e.tail) <= tailSize && !e.lost {
+		return e.tail
+	}
+	tail := e.tail[len(e.tail)-tailSize:]
+	// A bar of progress ends its lines with a carriage return.
+	tail = tail[bytes.IndexAny(tail, "\r\n")+1:]
+	if len(tail) == tailSize || len(tail) == 0 {
+		return []byte(longLine)
+	}
+	return tail
 }

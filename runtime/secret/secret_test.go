@@ -44,7 +44,9 @@ func TestHide(t *testing.T) {
 	s.Add(&plan.Secret{Env: "LONG"}, "hunter2-and-more\n")
 	s.Add(&plan.Secret{Env: "SHORT"}, "a\n")
 	s.Add(&plan.Secret{File: "key"}, "-----BEGIN-----\nMIIEowIBAAKC\n}\n")
+	s.Add(&plan.Secret{File: "dos"}, "first line\r\nsecond line\r\n")
 	for text, want := range map[string]string{
+		"it says: second line":              `it says: secret(file = "dos")`,
 		"login failed for hunter2, hunter2": `login failed for secret(env = "A"), secret(env = "A")`,
 		"hunter2-and-more":                  `secret(env = "LONG")`,
 		"a bad day {}":                      "a bad day {}",

@@ -38,10 +38,10 @@ func (s *Seen) Add(secret *plan.Secret, value string) {
 	if len(value) >= shortest {
 		s.names[value] = secret.String()
 	}
-	if !strings.Contains(value, "\n") {
+	if !strings.ContainsAny(value, "\r\n") {
 		return
 	}
-	for line := range strings.SplitSeq(value, "\n") {
+	for line := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == '\r' || r == '\n' }) {
 		if len(line) >= shortestLine {
 			s.names[line] = secret.String()
 		}
