@@ -21,7 +21,7 @@ func ctxRun() *builtin {
 - r.ok: whether it went well; a backup whose copy is safe is well, whatever came after
 - r.code: the exit code of the last stage, or of the stage that failed; None when there is none, as after a signal
 - r.signal: the signal that killed it, such as "SIGKILL", or None
-- r.stdout, r.stderr: what it printed, as strings; of stderr the last 64 KiB of each stage, in whole lines; of a task only what the stage at fault complained
+- r.stdout, r.stderr: what it printed, as strings; of stderr the last 64 KiB of each stage, in whole lines; of a task only what the stage at fault complained, or all stages of a result below min_size
 - r.error: why it is not well, in a line, or None
 - r.duration: seconds, a float
 - r.stages: for each stage .argv, .ok, .code, .signal, .stderr and .duration

@@ -14,7 +14,7 @@ func noticeNative() *builtin {
 			Name: "notice",
 			Text: `A message about a run, for settings(on_failure = ..., on_success = ...). Its body is YAML: host, task, site, start, duration,
 exit code, copies with their sizes, what was rotated, warnings, and after a failure the error and the last lines that the failed
-command wrote to stderr. Secrets are not in it.`,
+command wrote to stderr, or every command of a result below min_size. Secrets are not in it.`,
 			Params: []Param{
 				{Name: "mua", Type: "mua, such as mailx()", Doc: "stdout(), mailx(), smtp(...) or aws_sns()"},
 				{Name: "mail_to", Type: "list of strings", Default: "[]", Doc: `who gets it: addresses, or the ARNs of topics for aws_sns; only stdout() can do without`},

@@ -22,6 +22,7 @@ type failure struct {
 	Step   int            `json:"step,omitempty"` // from 1
 	Pos    string         `json:"pos,omitempty"`
 	Stages []stageFailure `json:"stages,omitempty"` // the cause first
+	Said   []stageFailure `json:"said,omitempty"`   // stages that ended well and complained, of a result that is too small
 	Others []failure      `json:"others,omitempty"` // objects that failed on their own at the same time
 	Note   string         `json:"note,omitempty"`   // what became of the copy
 }
@@ -59,7 +60,26 @@ func newFailure(err error) failure {
 			f.Stages = append(f.Stages, newStageFailure(s))
 		}
 	}
+	if small, ok := errors.AsType[*engine.SmallError](err); ok {
+		f.Said = whatWasSaid(small.Stages)
+	}
 	return f
+}
+
+// whatWasSaid are the stages of a result that is too small that have complained.
+func whatWasSaid(stages []proc.Result) []stageFailure {
+	var said []stageFailure
+	for i, r := range stages {
+		if len(r.Stderr) > 0 {
+			said = append(said, stageFailure{Error: smallText(stages, i), Stage: i + 1, Argv: r.Argv, Stderr: lastLines(r.Stderr, shownStderr)})
+		}
+	}
+	return said
+}
+
+// smallText says in a line what became of a stage of a result that is too small.
+func smallText(stages []proc.Result, i int) string {
+	return proc.StageName(stages[i].Argv, i, len(stages)) + ": it ended well, but the result is too small"
 }
 
 func newStageFailure(s *proc.StageError) stageFailure {
@@ -98,6 +118,12 @@ func (f failure) details() []string {
 		if i > 0 {
 			lines = append(lines, "  also "+s.Error)
 		}
+		for _, l := range s.Stderr {
+			lines = append(lines, "  | "+l)
+		}
+	}
+	for _, s := range f.Said {
+		lines = append(lines, "  "+s.Error)
 		for _, l := range s.Stderr {
 			lines = append(lines, "  | "+l)
 		}

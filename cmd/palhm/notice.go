@@ -82,18 +82,25 @@ func aboutRun(site *plan.Site, r *report.Run, exit int, err error, secrets *secr
 	}
 	if p, ok := errors.AsType[*proc.Error](err); ok {
 		if p.Cause != nil {
-			n.Stages = append(n.Stages, aboutStage(p.Cause, secrets))
+			n.Stages = append(n.Stages, aboutStage(p.Cause.Error(), p.Cause.Stderr, secrets))
 		}
 		for _, s := range p.Others {
-			n.Stages = append(n.Stages, aboutStage(s, secrets))
+			n.Stages = append(n.Stages, aboutStage(s.Error(), s.Stderr, secrets))
+		}
+	}
+	if small, ok := errors.AsType[*engine.SmallError](err); ok {
+		for i, r := range small.Stages {
+			if len(r.Stderr) > 0 {
+				n.Stages = append(n.Stages, aboutStage(smallText(small.Stages, i), r.Stderr, secrets))
+			}
 		}
 	}
 	return n
 }
 
-func aboutStage(s *proc.StageError, secrets *secret.Seen) report.Stage {
-	stderr := []byte(secrets.Hide(string(s.Stderr)))
-	return report.Stage{Error: secrets.Hide(s.Error()), Stderr: lastLines(stderr, noticeStderr)}
+func aboutStage(text string, stderr []byte, secrets *secret.Seen) report.Stage {
+	hidden := []byte(secrets.Hide(string(stderr)))
+	return report.Stage{Error: secrets.Hide(text), Stderr: lastLines(hidden, noticeStderr)}
 }
 
 func hideAll(secrets *secret.Seen, texts []string) []string {

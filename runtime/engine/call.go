@@ -92,6 +92,11 @@ func (c *call) runTask(ctx context.Context, t *plan.Task) (*plan.Result, error) 
 	if failed, ok := errors.AsType[*proc.StageError](err); ok {
 		result.Stderr = failed.Stderr
 	}
+	if small, ok := errors.AsType[*SmallError](err); ok {
+		for _, r := range small.Stages {
+			result.Stderr = append(result.Stderr, r.Stderr...)
+		}
+	}
 	return result, err
 }
 

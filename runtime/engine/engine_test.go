@@ -509,9 +509,13 @@ func TestRetry(t *testing.T) {
 
 func TestMinSize(t *testing.T) {
 	f := newFixture(t)
-	o := object("dump", sh("printf 1234567"))
+	o := object("dump", sh("printf 1234567; echo access denied >&2"), sh("cat"))
 	o.MinSize = 8
-	wantError(t, f.run(t, backupTask(o)), "object dump", "got 7 bytes", "min_size 8")
+	err := f.run(t, backupTask(o))
+	wantError(t, err, "object dump", "got 7 bytes", "min_size 8")
+	if small, ok := errors.AsType[*engine.SmallError](err); !ok || len(small.Stages) != 2 || string(small.Stages[0].Stderr) != "access denied\n" {
+		t.Errorf("got %v, want what each stage complained", err)
+	}
 	if len(f.store.names()) != 0 {
 		t.Error("a copy with a dump that is too small was committed")
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/proc"
 )
 
 // Error says which part of a task failed.
@@ -38,6 +39,17 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// SmallError says that an object is smaller than the site allows. All of its stages
+// ended well: what they complained is the only word on why.
+type SmallError struct {
+	Got, Min int64         // bytes
+	Stages   []proc.Result // in their order
+}
+
+func (e *SmallError) Error() string {
+	return fmt.Sprintf("got %d bytes, want at least min_size %d", e.Got, e.Min)
+}
 
 // TimeoutError says that the time that a site allows was up.
 type TimeoutError struct {

@@ -112,7 +112,7 @@ func stopped(ctx context.Context, err error) error {
 // watched counts what a pipeline yields, and turns the end of a stream that is too
 // short into a failure, so that it is never stored.
 type watched struct {
-	r    io.Reader
+	r    *pipeline
 	item *item
 	min  int64
 }
@@ -121,7 +121,7 @@ func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.r.Read(b)
 	total := w.item.bytes.Add(int64(n))
 	if err == io.EOF && total < w.min {
-		err = fmt.Errorf("got %d bytes, want at least min_size %d", total, w.min)
+		err = &SmallError{total, w.min, w.r.Results()}
 	}
 	return n, err
 }

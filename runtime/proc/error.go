@@ -62,13 +62,18 @@ type StageError struct {
 	survived bool           // SIGKILL did not end it
 }
 
-// Error is one line: "stage 2 of 3 (gpg -e): exit code 2, want 0". The stage of a
-// pipeline of one goes without its number.
+// Error is one line: "stage 2 of 3 (gpg -e): exit code 2, want 0".
 func (e *StageError) Error() string {
-	if e.Count == 1 {
-		return Quote(e.Argv) + ": " + e.what()
+	return StageName(e.Argv, e.Index, e.Count) + ": " + e.what()
+}
+
+// StageName names a stage, which index counts from 0: "stage 2 of 3 (gpg -e)". The
+// stage of a pipeline of one goes without its number: "gpg -e".
+func StageName(argv []string, index, count int) string {
+	if count == 1 {
+		return Quote(argv)
 	}
-	return fmt.Sprintf("stage %d of %d (%s): %s", e.Index+1, e.Count, Quote(e.Argv), e.what())
+	return fmt.Sprintf("stage %d of %d (%s)", index+1, count, Quote(argv))
 }
 
 // Unwrap returns Start.
