@@ -27,13 +27,23 @@ type reply struct {
 type madeUpHost struct {
 	plan.Runtime
 	files   []string
-	replies map[string]reply // by command line
+	texts   map[string]string // of files that are read
+	replies map[string]reply  // by command line
 	ran     []string
 	logged  []string
 }
 
 func (h *madeUpHost) Exists(path string) (bool, error) { return slices.Contains(h.files, path), nil }
-func (h *madeUpHost) Args() map[string]any             { return nil }
+
+func (h *madeUpHost) ReadFile(_ context.Context, path string) ([]byte, error) {
+	text, there := h.texts[path]
+	if !there {
+		return nil, fmt.Errorf("read %s: no such file", path)
+	}
+	return []byte(text), nil
+}
+
+func (h *madeUpHost) Args() map[string]any { return nil }
 
 func (h *madeUpHost) Log(_ plan.Pos, _ plan.LogLevel, msg string) { h.logged = append(h.logged, msg) }
 

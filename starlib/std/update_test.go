@@ -1,9 +1,11 @@
 package std_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"palhm/runtime/plan"
 	"palhm/runtime/shell"
@@ -71,6 +73,10 @@ func TestUpdateNeverAsks(t *testing.T) {
 		if line := shell.Quote(x.Argv); !strings.Contains(line, " -y ") || !strings.Contains(line, "--force-confold") {
 			t.Errorf("%s: got %s, want -y and --force-confold", expr, line)
 		}
+		// Another run of apt, such as that of a timer, may take minutes.
+		if line := shell.Quote(x.Argv); !strings.Contains(line, " -o DPkg::Lock::Timeout=600 ") {
+			t.Errorf("%s: got %s, want that the lock is waited for", expr, line)
+		}
 		if !hasVariable(x, "DEBIAN_FRONTEND", "noninteractive") {
 			t.Errorf("%s: DEBIAN_FRONTEND is not noninteractive", expr)
 		}
@@ -113,7 +119,10 @@ func TestRebootNeeded(t *testing.T) {
 		dnf         = "dnf needs-restarting -r"
 		zypper      = "zypper --non-interactive needs-rebooting"
 		modules     = "/usr/lib/modules"
+		kernels     = "find /boot/ -maxdepth 1 -name 'vmlinu[xz]-*' -newerct @1700000000"
 	)
+	started := map[string]string{"/proc/stat": "cpu 1 2\nbtime 1700000000\nprocesses 5\n"}
+	boot := []string{"/boot"}
 	said := func(status string) map[string]reply {
 		return map[string]reply{needrestart: {stdout: "NEEDRESTART-VER: 3.6\nNEEDRESTART-KCUR: 6.1.0-1\nNEEDRESTART-KSTA: " + status + "\n"}}
 	}
@@ -124,7 +133,12 @@ func TestRebootNeeded(t *testing.T) {
 		want   string // or a part of the error
 	}{
 		{"apt, file", debian, madeUpHost{files: []string{"/run/reboot-required", "/usr/sbin/needrestart"}}, "True"},
-		{"apt, nothing", debian, madeUpHost{}, "False"},
+		{"apt, container", debian, madeUpHost{}, "False"},
+		{"apt alone, kernel installed", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {stdout: "/boot/vmlinuz-6.1.0-2-amd64\n"}}}, "True"},
+		{"apt alone, nothing", raspbian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {}}}, "False"},
+		{"apt alone, failed", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {code: 1}}}, "exit code 1"},
+		{"apt alone, no time", debian, madeUpHost{files: boot, texts: map[string]string{"/proc/stat": "cpu 1 2\n"}}, "does not say when the host was started"},
+		{"apt alone, no proc", debian, madeUpHost{files: boot}, "no such file"},
 		{"apt, same kernel", raspbian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("1")}, "False"},
 		{"apt, same ABI", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("2")}, "True"},
 		{"apt, new kernel", debian, madeUpHost{files: []string{"/usr/sbin/needrestart"}, replies: said("3")}, "True"},
@@ -156,6 +170,28 @@ func TestRebootNeeded(t *testing.T) {
 				t.Errorf("got %s, want the place in the site", got)
 			}
 		})
+	}
+}
+
+// The real find is asked as reboot_needed asks it, in another directory.
+func TestKernelInstalledSinceTheStart(t *testing.T) {
+	needs(t, "find")
+	p := newPlace(t)
+	p.mkdir("boot")
+	name := p.write("boot/vmlinuz-6.1.0-2-amd64", "")
+	p.write("boot/config-6.1.0-2-amd64", "")
+	if err := os.Chtimes(name, time.Unix(0, 0), time.Unix(0, 0)); err != nil { // as the package has it
+		t.Fatal(err)
+	}
+	for started, want := range map[int64]string{time.Now().Unix() - 3600: name + "\n", time.Now().Unix() + 3600: ""} {
+		h := &madeUpHost{files: []string{"/boot"}, texts: map[string]string{"/proc/stat": fmt.Sprintf("btime %d\n", started)}}
+		h.ask(t, debian, "@palhm//update.star", `"reboot_needed"`, "reboot_needed(ctx)") //nolint:errcheck // it has no answer
+		if len(h.ran) != 1 {
+			t.Fatalf("got %q, want one command", h.ran)
+		}
+		if got := p.sh(strings.Replace(h.ran[0], "/boot/", p.path("boot")+"/", 1)); strings.ReplaceAll(got, "//", "/") != want {
+			t.Errorf("started at %d: got %q, want %q", started, got, want)
+		}
 	}
 }
 
@@ -198,6 +234,12 @@ END
 	if got := p.sh(`dpkg-query --admindir=root/var/lib/dpkg -W sample; cat root/etc/sample.conf`); got != "sample\t2\nmine\n" {
 		t.Errorf("got %q, want version 2, and the changed file kept", got)
 	}
+	// A server that is down is only warned of by apt-get alone: it has the old list.
+	p.sh(`echo "deb [trusted=yes] http://127.0.0.1:1/ ./" >etc/sources.list`)
+	if _, err := q.try(plan.Pipeline{execOf(t, debian, "refresh()")}, nil); err == nil {
+		t.Error("got success of a server that is down, want a failure")
+	}
+	p.sh(`echo "deb [trusted=yes] file:$PWD/repo ./" >etc/sources.list`)
 	p.sh(`rm repo/Packages`)
 	if _, err := q.try(plan.Pipeline{execOf(t, debian, "refresh()")}, nil); err == nil {
 		t.Error("got success without a list of packages, want a failure")
