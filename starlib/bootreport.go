@@ -3,8 +3,6 @@ package starlib
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"go.starlark.net/starlark"
 
@@ -104,13 +102,13 @@ func toBootWait(dst *string, v starlark.Value) error {
 	return nil
 }
 
-// toSubject reads one line of text.
+// toSubject reads one line of text that every MUA can send, or "".
 func toSubject(dst *string, v starlark.Value) error {
 	if err := toString(dst, v); err != nil {
 		return err
 	}
-	if strings.ContainsFunc(*dst, unicode.IsControl) {
-		return fmt.Errorf("got %s, want one line without control characters", short(v))
+	if *dst == "" {
+		return nil
 	}
-	return nil
+	return plan.CheckLine(*dst)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"palhm/runtime/plan"
 )
@@ -36,14 +35,14 @@ func (m Message) Check() error {
 	if m.Subject == "" {
 		return errors.New("the message has no subject")
 	}
-	if err := line(m.Subject); err != nil {
+	if err := plan.CheckLine(m.Subject); err != nil {
 		return fmt.Errorf("subject: %w", err)
 	}
 	for _, to := range m.To {
 		if to == "" {
 			return errors.New("a recipient is empty")
 		}
-		if err := line(to); err != nil {
+		if err := plan.CheckLine(to); err != nil {
 			return fmt.Errorf("recipient: %w", err)
 		}
 	}
@@ -67,20 +66,6 @@ func (m Message) CheckFor(kind string) error {
 	return nil
 }
 
-// line refuses what does not fit on one line of text.
-func line(s string) error {
-	if !utf8.ValidString(s) {
-		return fmt.Errorf("got %q, which is not UTF-8", s)
-	}
-	if strings.ContainsFunc(s, isControl) {
-		return fmt.Errorf("got %q, which has a control character", s)
-	}
-	return nil
-}
-
-// isControl: these end a line for one program or another.
-func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-
 // Text is the body as any mailer can carry it: valid UTF-8 whose lines end in "\n",
 // the last one too. Control characters and what is not UTF-8 become U+FFFD, tabs
 // stay.
@@ -103,7 +88,7 @@ func (m Message) Text() string {
 func OneLine(s string) string {
 	line := strings.Join(strings.Fields(strings.ToValidUTF8(s, "\ufffd")), " ")
 	return strings.Map(func(r rune) rune {
-		if isControl(r) {
+		if plan.NotText(r) {
 			return '\ufffd'
 		}
 		return r

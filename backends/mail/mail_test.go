@@ -8,7 +8,7 @@ import (
 )
 
 func TestCheckRefusesOtherHeaders(t *testing.T) {
-	for _, bad := range []string{"a\nBcc: x@y", "a\rb", "a\x00b", "a\x85b", "a\u2028b", "a\x1b[2Jb", "a\xffb", ""} {
+	for _, bad := range []string{"a\nBcc: x@y", "a\rb", "a\x00b", "a\x85b", "a\u2028b", "a\ufffeb", "a\x1b[2Jb", "a\xffb", " ", ""} {
 		if err := (mail.Message{To: []string{"root"}, Subject: bad}).Check(); err == nil {
 			t.Errorf("subject %q is let through", bad)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // MUA is what sends a message. Kind says which field is set; "stdout" has none.
@@ -34,10 +35,37 @@ var (
 	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 )
 
+// CheckLine refuses what is not one line of text for every program that may get it,
+// such as a subject. It has something to read, and is UTF-8.
+func CheckLine(s string) error {
+	switch {
+	case !utf8.ValidString(s):
+		return fmt.Errorf("got %q, which is not UTF-8", s)
+	case strings.ContainsFunc(s, NotText):
+		return fmt.Errorf("got %q, want one line without control characters", s)
+	case strings.TrimSpace(s) == "":
+		return fmt.Errorf("got %q, want one line of text", s)
+	}
+	return nil
+}
+
+// NotText reports whether a character is none of a line: it ends the line for one
+// program or another, or YAML 1.2 has no place for it as it is.
+func NotText(r rune) bool {
+	switch r {
+	case '\u2028', '\u2029', '\ufeff', '\ufffe', '\uffff':
+		return true
+	}
+	return unicode.IsControl(r)
+}
+
 // CheckRecipient refuses what this kind of MUA cannot take for an address.
 func (m MUA) CheckRecipient(to string) error {
-	if to == "" || strings.TrimSpace(to) != to || strings.ContainsFunc(to, unicode.IsControl) {
+	if to == "" || strings.TrimSpace(to) != to {
 		return fmt.Errorf("got %q, want an address", to)
+	}
+	if err := CheckLine(to); err != nil {
+		return err
 	}
 	switch m.Kind {
 	case MUAMailx:
