@@ -24,9 +24,17 @@ type Mailer interface {
 	// Send hands a message over, and returns when it is out of palhm's hands or
 	// when that has failed: in bounded time, whatever the other side does, and soon
 	// after ctx has ended. The first line of an error says what was attempted;
-	// lines that may follow are what the other side complained.
+	// lines that may follow are what the other side complained. It wraps a
+	// *PartlyError when some recipients have the message all the same.
 	Send(ctx context.Context, m Message) error
 }
+
+// PartlyError says that some recipients have a message and others do not. To send it
+// again would give it to the first twice.
+type PartlyError struct{ Err error }
+
+func (e *PartlyError) Error() string { return e.Err.Error() }
+func (e *PartlyError) Unwrap() error { return e.Err }
 
 // Check refuses a message whose recipients or subject could be taken for something
 // else, such as another header. Every mailer calls it first; whether an address is

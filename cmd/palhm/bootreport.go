@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -34,7 +35,8 @@ cron's @reboot: see scripts/systemd, scripts/rc.d and scripts/crontab.
 
 With boot_wait = "systemd" it waits until systemd has started everything, half an
 hour at most, then for the site's delay. What cannot be found out is said in the
-mail and is no failure. A mail that cannot be sent is one, with exit code 1.`,
+mail and is no failure. A mail that cannot be sent is one, with exit code 1. With
+--once a mail that some of its recipients have got is not sent again.`,
 		Example: `palhm boot-report --print
 palhm -q boot-report --once`,
 		Args: atMost(1),
@@ -92,8 +94,12 @@ func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := a.send(ctx, b.MUA, message); err != nil {
-		return fmt.Errorf("send the boot report: %w", err)
+	if err = a.send(ctx, b.MUA, message); err != nil {
+		err = fmt.Errorf("send the boot report: %w", err)
+	}
+	// Whoever has the report must not get it again and again because another has not.
+	if _, partly := errors.AsType[*mail.PartlyError](err); err != nil && !partly {
+		return err
 	}
 	if stateErr == nil {
 		stateErr = history.MarkReported(state, id)
@@ -101,7 +107,7 @@ func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool)
 	if stateErr != nil {
 		a.log.Debug("it is not recorded that this boot was reported", "error", stateErr)
 	}
-	return nil
+	return err
 }
 
 // awaitBoot waits as the site says, and returns what systemd says of itself.

@@ -53,7 +53,7 @@ func New(o Options) *Mailer {
 }
 
 // Send sends a message to all recipients that the server accepts. That it refuses
-// one is an error, and the others get the message all the same.
+// one is a *mail.PartlyError, and the others get the message all the same.
 func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 	address := net.JoinHostPort(m.opt.Host, strconv.Itoa(m.opt.Port))
 	password, err := m.send(ctx, address, msg)
@@ -234,7 +234,7 @@ func (s *session) deliver(from string, msg mail.Message) error {
 		return err
 	}
 	if len(refused) > 0 {
-		return fmt.Errorf("the others have it, but %s", strings.Join(refused, "; "))
+		return &mail.PartlyError{Err: fmt.Errorf("the others have it, but %s", strings.Join(refused, "; "))}
 	}
 	return nil
 }

@@ -228,13 +228,16 @@ func TestRefusals(t *testing.T) {
 		b := &box{refuse: map[string]error{"boss@example.org": gone}}
 		err := smtp.New(serve(t, b, plan.TLSStart)).Send(t.Context(), message())
 		wantError(t, err, "RCPT TO:<boss@example.org>: 550", "no such user", "the others have it")
+		if _, partly := errors.AsType[*mail.PartlyError](err); !partly {
+			t.Errorf("%v is not told from a message that nobody has", err)
+		}
 		checkMessage(t, b.message, message())
 	})
 	t.Run("all recipients", func(t *testing.T) {
 		b := &box{refuse: map[string]error{"boss@example.org": gone, "root@example.org": gone}}
 		err := smtp.New(serve(t, b, plan.TLSStart)).Send(t.Context(), message())
 		wantError(t, err, "<root@example.org>: 550", "<boss@example.org>: 550")
-		if b.message != "" || strings.Contains(err.Error(), "the others") {
+		if _, partly := errors.AsType[*mail.PartlyError](err); partly || b.message != "" || strings.Contains(err.Error(), "the others") {
 			t.Errorf("got %v and message %q", err, b.message)
 		}
 	})

@@ -66,6 +66,9 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 			errs = append(errs, fmt.Errorf("publish to %s: %w", topic, err))
 		}
 	}
+	if len(errs) > 0 && len(errs) < len(msg.To) {
+		return &mail.PartlyError{Err: errors.Join(errs...)}
+	}
 	return errors.Join(errs...)
 }
 

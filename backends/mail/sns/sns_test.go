@@ -129,6 +129,9 @@ func TestFailures(t *testing.T) {
 		s := newService(t)
 		s.answer = refuse(404, "NotFound", "Topic does not exist")
 		err := sns.New(sns.Options{}).Send(t.Context(), m)
+		if _, partly := errors.AsType[*mail.PartlyError](err); partly {
+			t.Errorf("%v looks as if a topic had it", err)
+		}
 		for _, want := range []string{"publish to " + topic + ": NotFound", "publish to " + other, "HTTP 404", "Topic does not exist"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q in it", err, want)
@@ -136,6 +139,20 @@ func TestFailures(t *testing.T) {
 		}
 		if len(s.forms) != 2 {
 			t.Errorf("got %d requests: one topic that fails must not keep it from the other", len(s.forms))
+		}
+	})
+	t.Run("one refused", func(t *testing.T) {
+		s := newService(t)
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			if len(s.forms) == 1 {
+				refuse(404, "NotFound", "Topic does not exist")(w, r)
+				return
+			}
+			fmt.Fprint(w, `<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`)
+		}
+		err := sns.New(sns.Options{}).Send(t.Context(), m)
+		if _, partly := errors.AsType[*mail.PartlyError](err); !partly || !strings.Contains(err.Error(), "publish to "+topic) {
+			t.Errorf("got %v, want that the other topic has it", err)
 		}
 	})
 	t.Run("again after a moment", func(t *testing.T) {
