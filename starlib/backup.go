@@ -81,7 +81,7 @@ func (a *backupArgs) set(name string, v starlark.Value) error {
 	case "prefix":
 		return toPrefix(&a.prefix, v)
 	case "timeout":
-		return toDuration(&a.task.Timeout, v)
+		return toTimeout(&a.task.Timeout, v)
 	case "doc":
 		return toDoc(&a.task.Doc, v)
 	}

@@ -86,7 +86,7 @@ func bootReportSetter(b *plan.BootReport) func(string, starlark.Value) error {
 		case "boot_wait":
 			return toBootWait(&b.BootWait, v)
 		case "delay":
-			return toDuration(&b.Delay, v)
+			return noneMeans("no delay", toDuration(&b.Delay, v))
 		}
 		panic("boot_report has no parameter " + name)
 	}

@@ -93,7 +93,7 @@ func (a *runArgs) set(name string, v starlark.Value) error {
 	case "stdin":
 		return toStdin(&a.options.Stdin, v)
 	case "timeout":
-		return toDuration(&a.options.Timeout, v)
+		return toTimeout(&a.options.Timeout, v)
 	}
 	panic("ctx.run has no parameter " + name)
 }

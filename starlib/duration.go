@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,7 +16,7 @@ const durationForm = `a duration in quotes, such as "90s", "2h", "1h30m" or "7d"
 func toDuration(dst *time.Duration, v starlark.Value) error {
 	s, ok := starlark.AsString(v)
 	if !ok {
-		if _, isInt := v.(starlark.Int); isInt {
+		if n, isInt := v.(starlark.Int); isInt && n.Sign() > 0 {
 			return fmt.Errorf(`got %s, want %s; seconds are written "%ss"`, short(v), durationForm, short(v))
 		}
 		return fmt.Errorf("got %s, want %s", describe(v), durationForm)
@@ -27,6 +28,24 @@ func toDuration(dst *time.Duration, v starlark.Value) error {
 	*dst = d
 	return nil
 }
+
+// toTimeout reads a duration above zero, where None is no limit.
+func toTimeout(dst *time.Duration, v starlark.Value) error {
+	return noneMeans("no limit", toDuration(dst, v))
+}
+
+// noneMeans adds to the error of a duration out of range what None would mean.
+func noneMeans(what string, err error) error {
+	if _, ok := errors.AsType[*rangeError](err); ok {
+		return fmt.Errorf("%w; None means %s", err, what)
+	}
+	return err
+}
+
+// rangeError is a duration that can be read and not be used.
+type rangeError struct{ text, why string }
+
+func (e *rangeError) Error() string { return fmt.Sprintf("duration %q %s", e.text, e.why) }
 
 // ParseDuration reads a time span above zero as a site writes it, numbers with units:
 // "1h30m", "7d", "1.5h", "250ms".
@@ -56,9 +75,9 @@ func ParseDuration(s string) (time.Duration, error) {
 	case s == "":
 		return bad()
 	case total.GreaterThan(largest):
-		return 0, fmt.Errorf("duration %q is too long; None means no limit", s)
+		return 0, &rangeError{s, "is too long"}
 	case total.LessThan(decimal.NewFromInt(1)):
-		return 0, fmt.Errorf("duration %q is zero; None means no limit", s)
+		return 0, &rangeError{s, "is zero"}
 	}
 	return time.Duration(total.IntPart()), nil
 }

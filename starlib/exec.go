@@ -130,7 +130,7 @@ func (x *execValue) set(name string, v starlark.Value) error {
 	case "user":
 		return toUser(&x.e.User, v)
 	case "timeout":
-		return toDuration(&x.e.Timeout, v)
+		return toTimeout(&x.e.Timeout, v)
 	case "stdin":
 		return toStdin(&x.e.Stdin, v)
 	case "sigpipe":

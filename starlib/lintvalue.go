@@ -36,6 +36,8 @@ func (lt *linter) valueError(d *Doc, p Param, x syntax.Expr) error {
 		return nil
 	}
 	switch {
+	case p.Type == "duration" && p.Name == "timeout":
+		return toTimeout(new(time.Duration), v)
 	case p.Type == "duration":
 		return toDuration(new(time.Duration), v)
 	case d.Name == "exec" && p.Name == "ec":

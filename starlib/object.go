@@ -66,7 +66,7 @@ func (o *objectValue) set(name string, v starlark.Value) error {
 	case "min_size":
 		return toSize(&o.o.MinSize, v)
 	case "timeout":
-		return toDuration(&o.o.Timeout, v)
+		return toTimeout(&o.o.Timeout, v)
 	case "retry":
 		return toInt(&o.o.Retry, v, 0, maxRetry)
 	}

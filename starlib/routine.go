@@ -64,7 +64,7 @@ func (r *routineArgs) set(name string, v starlark.Value) error {
 	case "uses":
 		return r.use(v)
 	case "timeout":
-		return toDuration(&r.task.Timeout, v)
+		return toTimeout(&r.task.Timeout, v)
 	case "doc":
 		return toDoc(&r.task.Doc, v)
 	}
