@@ -83,8 +83,12 @@ const dnsPort = 53
 
 // ParseResolver reads an address or a host name, with a port or without: "192.0.2.1",
 // "::1", "[::1]:5353", "dns.example.org:53". The result has a port, and brackets
-// around an IPv6 address.
+// around an IPv6 address. One without brackets whose end may be meant as a port is
+// refused.
 func ParseResolver(text string) (string, error) {
+	if address, port, ok := ambiguous(text); ok {
+		return "", fmt.Errorf("got %q, which may be an address or one with a port; write \"[%s]:%s\" or \"[%s]\"", text, address, port, text)
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil { // no port
 		host, port = text, strconv.Itoa(dnsPort)
@@ -104,4 +108,19 @@ func ParseResolver(text string) (string, error) {
 		return "", bad
 	}
 	return net.JoinHostPort(name, port), nil
+}
+
+// ambiguous takes a port off an IPv6 address without brackets, when what is left is an
+// address too: "::1:5353". Numbers at which no resolver listens are none.
+func ambiguous(text string) (address, port string, ok bool) {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return "", "", false
+	}
+	i := strings.LastIndexByte(text, ':')
+	address, port = text[:max(i, 0)], text[i+1:]
+	if _, err := netip.ParseAddr(address); err != nil {
+		return "", "", false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return address, port, err == nil && (n == dnsPort || n >= 1024)
 }

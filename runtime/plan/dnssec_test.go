@@ -31,10 +31,18 @@ func TestDomainNames(t *testing.T) {
 func TestResolvers(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1:53", "192.0.2.1:5353": "192.0.2.1:5353", "::1": "[::1]:53", "[::1]": "[::1]:53", "[::1]:5353": "[::1]:5353",
-		"fe80::1%eth0": "[fe80::1%eth0]:53", "[fe80::1%eth0]:54": "[fe80::1%eth0]:54", "localhost": "localhost:53", "dns.example.org:853": "dns.example.org:853",
+		"2001:db8::53": "[2001:db8::53]:53", "2620:fe::fe:9": "[2620:fe::fe:9]:53", "2001:db8:0:0:0:0:0:5353": "[2001:db8:0:0:0:0:0:5353]:53",
+		"[2001:db8::1:5353]": "[2001:db8::1:5353]:53", "fe80::1%eth0": "[fe80::1%eth0]:53", "[fe80::1%eth0]:54": "[fe80::1%eth0]:54", "localhost": "localhost:53", "dns.example.org:853": "dns.example.org:853",
 	} {
 		if got, err := ParseResolver(text); err != nil || got != want {
 			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for text, hint := range map[string]string{
+		"::1:5301": `write "[::1]:5301" or "[::1:5301]"`, "2001:db8::1:53": `"[2001:db8::1]:53"`, "fe80::1%eth0:5353": `"[fe80::1%eth0]:5353"`,
+	} {
+		if got, err := ParseResolver(text); err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%q: got %q, %v, want %s", text, got, err, hint)
 		}
 	}
 	for _, text := range []string{
