@@ -24,13 +24,13 @@ func dnssecCheckNative() *builtin {
 			Text: `A step of a routine: asks a validating resolver for a signed name, and fails when something is wrong or soon will be.
 All that is found is reported together: an answer that does not validate, that is missing, or that is not authenticated, because the
 zone is not signed or because the resolver does not validate; a signature of the records, of the zone's keys or of the DS that ends
-soon; a DS that no key of the zone belongs to. Without trouble nothing is printed.`,
+soon; a DS that no key of the zone belongs to. Without trouble only a line of information is printed.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: `the domain name, such as "example.org", or "." for the root; one that is not ASCII in its form with xn--`},
 				{Name: "types", Type: "list of strings", Default: `["SOA"]`, Doc: `the types of the records to ask for, such as ["SOA", "MX"]`},
-				{Name: "resolver", Type: "string", Default: "None", Doc: `the resolver to ask: "192.0.2.1", "[::1]:53", "host:port"; None is those of /etc/resolv.conf. Its answers are as good as the way to it: best it is on this host`},
+				{Name: "resolver", Type: "string", Default: "None", Doc: `the resolver to ask: "192.0.2.1", "[::1]:53", "host:port", an IPv6 address best in brackets; None is those of /etc/resolv.conf. Its answers are as good as the way to it: best it is on this host`},
 				{Name: "warn_before", Type: "duration", Default: `"7d"`, Doc: "how long before its end a signature is a failure. Less than what the zone's signer leaves until it signs again. Of a DS, which the parent signs, it is at most a quarter of the signature's whole time"},
-				{Name: "probe", Type: "string", Default: `"dnssec-failed.org"`, TakesNone: true, Doc: "a name whose signatures are broken: a resolver that answers it does not validate. None asks for no such name"},
+				{Name: "probe", Type: "string", Default: `"dnssec-failed.org"`, TakesNone: true, Doc: "a name whose signatures are broken: a resolver that answers it does not validate. One that does not exist or is not answered tells nothing, which is said and is no failure. None asks for no such name"},
 			},
 		},
 		run:    runDNSSECCheck,

@@ -33,12 +33,17 @@ type Result struct {
 	Until    time.Time // when the first of the signatures ends, UTC
 	What     string    // whose signature that is: "DNSKEY of example.org"
 	Resolver string    // that was asked, "host:port"
+	Untold   string    // why the probe told nothing of the resolver; "" = it did, or none was asked for
 }
 
 // String is one line.
 func (r *Result) String() string {
-	return fmt.Sprintf("DNSSEC of %s is well until %s (signature of the %s), says the resolver %s",
+	text := fmt.Sprintf("DNSSEC of %s is well until %s (signature of the %s), says the resolver %s",
 		r.Name, r.Until.Format(time.RFC3339), r.What, r.Resolver)
+	if r.Untold != "" {
+		text += ", of which the probe tells nothing: " + r.Untold
+	}
+	return text
 }
 
 // Error is all that a check has found.
@@ -72,7 +77,7 @@ func (c *Checker) Check(ctx context.Context, p *plan.DNSSECCheck) (*Result, erro
 	case len(k.findings) > 0:
 		return nil, &Error{Name: p.Name, Findings: k.findings}
 	}
-	return &Result{Name: p.Name, Until: k.until.UTC(), What: k.untilOf, Resolver: k.resolver.servers[0]}, nil
+	return &Result{Name: p.Name, Until: k.until.UTC(), What: k.untilOf, Resolver: k.resolver.servers[0], Untold: k.untold}, nil
 }
 
 func (c *Checker) now() time.Time {
@@ -100,6 +105,7 @@ type check struct {
 
 	until   time.Time // the earliest end of a signature; zero = none was seen
 	untilOf string
+	untold  string // see Result
 }
 
 func (k *check) find(format string, args ...any) {

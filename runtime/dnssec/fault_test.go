@@ -332,3 +332,39 @@ func TestEveryTypeIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// A probe that tells nothing leaves the check as it is without one, which is said.
+func TestProbeThatTellsNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		probe reply
+		want  string // in the summary; "" = no word of the probe
+	}{
+		"bogus": {func(_ string, query *dns.Msg) [][]byte {
+			if query.CheckingDisabled {
+				return [][]byte{pack(new(dns.Msg).SetReply(query))}
+			}
+			return [][]byte{pack(new(dns.Msg).SetRcode(query, dns.RcodeServerFailure))}
+		}, ""},
+		"misspelt": {rcode(dns.RcodeNameError), ", of which the probe tells nothing: probe.example does not exist (NXDOMAIN); is it spelt right?"},
+		"refused":  {rcode(dns.RcodeRefused), ", of which the probe tells nothing: "},
+		"silent":   {func(string, *dns.Msg) [][]byte { return nil }, "no answer within"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resolver := faulty(t, func(network string, query *dns.Msg) [][]byte {
+				if query.Question[0].Name == "probe.example." {
+					return c.probe(network, query)
+				}
+				return [][]byte{pack(well(query))}
+			})
+			p := &plan.DNSSECCheck{Name: "example", Types: []string{"SOA"}, Resolver: resolver, WarnBefore: time.Hour, Probe: "probe.example"}
+			result, err := (&dnssec.Checker{Timeout: 200 * time.Millisecond}).Check(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := result.String()
+			if !strings.Contains(text, c.want) || strings.Contains(text, "probe") != (c.want != "") || strings.Contains(text, "\n") {
+				t.Errorf("got %s, want %q in it", text, c.want)
+			}
+		})
+	}
+}

@@ -69,3 +69,47 @@ func TestNextResolver(t *testing.T) {
 		}
 	}
 }
+
+// One signature that is good is enough: that which holds longest of those that hold
+// now, and one of the future only when there is no other.
+func TestBestSignature(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	sig := func(begin, end int) *dns.RRSIG {
+		at := func(days int) uint32 { return uint32(now.Unix() + int64(days)*24*60*60) }
+		return &dns.RRSIG{Inception: at(begin), Expiration: at(end)}
+	}
+	ended, short, long, future, later := sig(-9, -1), sig(-5, 5), sig(-6, 6), sig(1, 30), sig(2, 40)
+	for _, c := range []struct {
+		sigs []*dns.RRSIG
+		want *dns.RRSIG
+	}{
+		{[]*dns.RRSIG{ended, short, long, future}, long},
+		{[]*dns.RRSIG{future, long, short, ended}, long},
+		{[]*dns.RRSIG{short, future}, short},
+		{[]*dns.RRSIG{future, short}, short},
+		{[]*dns.RRSIG{future, ended}, ended},
+		{[]*dns.RRSIG{future, later}, later},
+		{[]*dns.RRSIG{later, future}, later},
+	} {
+		if got := best(c.sigs, now); got != c.want {
+			t.Errorf("got the signature until %s, want that until %s", at(ends(got, now)), at(ends(c.want, now)))
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		45*time.Second + 1:               "45s",
+		3*time.Hour + 20*time.Minute + 1: "3h20m",
+		47 * time.Hour:                   "47h0m",
+		2 * day:                          "2 days",
+		2*day + 59*time.Minute:           "2 days",
+		2*day + time.Hour:                "2 days 1 hour",
+		3*day - time.Minute:              "2 days 23 hours",
+		12 * day:                         "12 days",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
+	}
+}

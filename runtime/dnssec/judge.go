@@ -103,7 +103,10 @@ func (k *check) validates(ctx context.Context, open bool) (string, error) {
 		switch {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
-		case err != nil || a.msg.Rcode == dns.RcodeNameError && !a.bogus: // nothing is known
+		case err != nil:
+			k.untold = err.Error()
+		case a.msg.Rcode == dns.RcodeNameError && !a.bogus:
+			k.untold = fmt.Sprintf("%s does not exist (NXDOMAIN); is it spelt right?", k.plan.Probe)
 		case a.bogus:
 			return "", nil
 		case a.secure():

@@ -105,9 +105,13 @@ func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 const day = 24 * time.Hour
 
-// span is a duration for a person: "12 days", "3h20m", "45s".
+// span is a duration for a person: "12 days", "2 days 23 hours", "3h20m", "45s".
 func span(d time.Duration) string {
-	switch {
+	switch hours := d % day / time.Hour; {
+	case d >= 2*day && hours == 1:
+		return fmt.Sprintf("%d days 1 hour", d/day)
+	case d >= 2*day && hours > 0:
+		return fmt.Sprintf("%d days %d hours", d/day, hours)
 	case d >= 2*day:
 		return fmt.Sprintf("%d days", d/day)
 	case d >= time.Minute:
