@@ -98,11 +98,16 @@ func (e *redacted) Error() string {
 
 func (e *redacted) Unwrap() error { return e.err }
 
-// secretForms are the forms in which a password is sent, the longest first.
+// secretForms are the forms in which a password is sent and shown again, the longest
+// first.
 func secretForms(user, password string) []string {
 	if password == "" {
 		return nil
 	}
 	encode := base64.StdEncoding.EncodeToString
-	return []string{encode([]byte("\x00" + user + "\x00" + password)), encode([]byte(password)), password}
+	forms := []string{encode([]byte("\x00" + user + "\x00" + password)), encode([]byte(password)), password}
+	if line := mail.OneLine(password); line != "" {
+		forms = append(forms, line)
+	}
+	return forms
 }

@@ -45,6 +45,7 @@ type box struct {
 	dataErr  error
 	mailErr  error
 	noAuth   bool
+	login    bool // LOGIN is what is offered
 	sessions int
 }
 
@@ -64,10 +65,31 @@ func (s *session) AuthMechanisms() []string {
 	if s.box.noAuth {
 		return nil
 	}
+	if s.box.login {
+		return []string{sasl.Login}
+	}
 	return []string{sasl.Plain}
 }
 
+// loginServer asks for the account and the password, and refuses both.
+type loginServer struct{ asked int }
+
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	l.asked++
+	switch l.asked {
+	case 1:
+		return []byte("Username:"), false, nil
+	case 2:
+		return []byte("Password:"), false, nil
+	}
+	echo := base64.StdEncoding.EncodeToString(response)
+	return nil, false, &server.SMTPError{Code: 535, EnhancedCode: server.EnhancedCode{5, 7, 8}, Message: "no: " + echo + " and " + string(response)}
+}
+
 func (s *session) Auth(string) (sasl.Server, error) {
+	if s.box.login {
+		return &loginServer{}, nil
+	}
 	return sasl.NewPlainServer(func(_, user, pw string) error {
 		if user != "web1" || pw != password {
 			echo := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + pw))
@@ -254,6 +276,14 @@ func TestRefusals(t *testing.T) {
 		wantError(t, smtp.New(withPassword(serve(t, b, plan.TLSStart), "wrong "+password)).Send(t.Context(), message()), "AUTH: 535", "(password)")
 		if b.message != "" {
 			t.Error("the mail was sent all the same")
+		}
+	})
+	t.Run("password of LOGIN", func(t *testing.T) {
+		const wrong = "two  blanks"
+		err := smtp.New(withPassword(serve(t, &box{login: true}, plan.TLSStart), wrong)).Send(t.Context(), message())
+		wantError(t, err, "AUTH: 535", "no: (password) and (password)")
+		if err != nil && strings.Contains(err.Error(), "blanks") {
+			t.Errorf("the password is in %v", err)
 		}
 	})
 	t.Run("no authentication", func(t *testing.T) {
