@@ -30,10 +30,7 @@ func (a *app) notify(ctx context.Context, e *engine.Engine, site *plan.Site, r *
 	if n == nil {
 		return
 	}
-	limit := noticeTime
-	if ctx.Err() != nil {
-		limit = stoppedTime
-	}
+	limit := noticeLimit(ctx)
 	// The signal that has ended the run must not keep the news of that from anybody.
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("it took longer than %s", limit))
 	defer cancel()
@@ -51,6 +48,14 @@ func (a *app) notify(ctx context.Context, e *engine.Engine, site *plan.Site, r *
 	if err := a.send(limited, n.MUA, message); err != nil {
 		r.After = append(r.After, "notice: "+err.Error())
 	}
+}
+
+// noticeLimit is how long a notice may take about the run of ctx.
+func noticeLimit(ctx context.Context) time.Duration {
+	if ctx.Err() != nil {
+		return stoppedTime
+	}
+	return noticeTime
 }
 
 // noticeFor is the notice about a run with that exit code, or nil. Whoever presses
