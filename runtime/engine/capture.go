@@ -17,7 +17,7 @@ func (c *call) runPipeline(ctx context.Context, stages plan.Pipeline, o plan.Run
 		stages = append(plan.Pipeline{&first}, stages[1:]...)
 	}
 	result := new(plan.Result)
-	p, err := c.start(ctx, stages, c.at.out)
+	p, err := c.start(ctx, stages, c.at.out, toShow)
 	if err != nil {
 		return result, err
 	}

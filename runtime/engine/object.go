@@ -76,7 +76,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 	start := m.now()
 	item := m.progress.begin(m.task.Name, o, start)
 	defer m.progress.end(item)
-	p, err := m.start(ctx, o.Pipeline, m.at.out)
+	p, err := m.start(ctx, o.Pipeline, m.at.out, toKeep)
 	if err != nil {
 		return backends.ObjectRecord{}, err
 	}
@@ -147,8 +147,16 @@ func (p *pipeline) Close() {
 	}
 }
 
+// use is what the output of a pipeline is for.
+type use bool
+
+const (
+	toKeep use = false // it has to be whole
+	toShow use = true  // a service that a stage has started may hold it open
+)
+
 // start starts the stages of a pipeline. Their stderr goes to out.
-func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output) (*pipeline, error) {
+func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output, u use) (*pipeline, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -156,7 +164,7 @@ func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output) (*pi
 	if err != nil {
 		return nil, err
 	}
-	p, err := proc.Start(ctx, cmds, proc.Options{Grace: r.Grace, Hurry: r.Hurry, Blocked: r.blockedSignals()})
+	p, err := proc.Start(ctx, cmds, proc.Options{Grace: r.Grace, Hurry: r.Hurry, Blocked: r.blockedSignals(), Leave: u == toShow})
 	if err != nil {
 		release()
 		return nil, err

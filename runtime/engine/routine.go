@@ -44,7 +44,7 @@ func (r *run) step(ctx context.Context, s plan.Step, at *level) error {
 	case s.Sigmask != nil:
 		return r.sigmask(ctx, *s.Sigmask)
 	}
-	p, err := r.start(ctx, s.Pipeline, at.out)
+	p, err := r.start(ctx, s.Pipeline, at.out, toShow)
 	if err != nil {
 		return err
 	}

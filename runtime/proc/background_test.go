@@ -3,6 +3,7 @@ package proc_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -77,6 +78,69 @@ func TestOutputHeldOpen(t *testing.T) {
 	}
 	mustEndSoon(t, begin)
 	mustBeGone(t, m)
+}
+
+// What a step of a routine starts may keep its output, silent or not, and is not
+// killed by it either.
+func TestServiceThatHoldsStdout(t *testing.T) {
+	for _, c := range []struct{ name, script, want string }{
+		{"silent", `(while [ ! -e go ]; do sleep 0.02; done; echo late && touch survived) & echo out`, "out\n"},
+		{"chatty", `(until [ -e go ]; do echo x; sleep 0.02; done; echo late && touch survived) & echo out`, "out\n"},
+		{"busy", `(until [ -e go ]; do head -c 100000 /dev/zero; done; echo late && touch survived) & echo out`, "out\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			cmds := sh(c.script)
+			cmds[0].Dir = dir
+			m := mark(t, cmds)
+			begin := time.Now()
+			out, results, err := run(t, cmds, proc.Options{Leave: true})
+			if took := time.Since(begin); err != nil || results[0].Err != nil || took < 900*time.Millisecond || took > soon {
+				t.Fatalf("got %v after %s, want success after a second", err, took)
+			}
+			if !strings.Contains(out, c.want) {
+				t.Errorf("got %.40q, want %q in it", out, c.want)
+			}
+			if len(marked(m)) == 0 {
+				t.Fatal("the service is gone")
+			}
+			if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the service survives a word of its own", func() bool {
+				_, err := os.Stat(dir + "/survived")
+				return err == nil
+			})
+		})
+	}
+}
+
+// All that the stages themselves have written comes, however long it takes to read.
+func TestServiceThatHoldsMuchStdout(t *testing.T) {
+	cmds := sh("head -c 200000 /dev/zero; sleep 60 & exit 0")
+	mark(t, cmds)
+	p := start(t, cmds, proc.Options{Leave: true})
+	total := 0
+	for b := make([]byte, 50000); ; time.Sleep(1200 * time.Millisecond) {
+		n, err := p.Read(b)
+		if total += n; err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if total != 200000 {
+		t.Errorf("got %d bytes, want 200000", total)
+	}
+}
+
+// A failure ends what the stages have left behind, also where the output is only
+// shown.
+func TestFailureOfWhatIsShown(t *testing.T) {
+	err, _ := mustFail(t, sh("sleep 60 & exit 3"), proc.Options{Leave: true})
+	if err.Cause == nil || err.Cause.Code != 3 {
+		t.Errorf("got %v, want exit code 3", err)
+	}
 }
 
 // A process left behind that goes on writing delivers the whole stream.

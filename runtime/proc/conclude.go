@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"io"
 	"syscall"
 	"time"
 )
@@ -22,7 +23,11 @@ func (p *Pipeline) conclude(reason error) {
 			s.reap()
 		}
 	}
-	if p.out != nil {
+	switch {
+	case p.held:
+		p.out.SetReadDeadline(time.Now()) //nolint:errcheck // a pipe has deadlines
+		go p.drain()
+	case p.out != nil:
 		p.out.Close()
 	}
 	for _, s := range p.stages {
@@ -35,6 +40,19 @@ func (p *Pipeline) conclude(reason error) {
 		go p.reapLate()
 	}
 	close(p.done)
+}
+
+// drain throws away what a process writes that a stage has left behind: a service
+// is not to be killed by SIGPIPE for a word of its own. It begins when Read has been
+// woken.
+func (p *Pipeline) drain() {
+	<-p.done
+	for p.reads.Load()%2 == 1 {
+		time.Sleep(time.Millisecond)
+	}
+	p.out.SetReadDeadline(time.Time{}) //nolint:errcheck
+	io.Copy(io.Discard, p.out)         //nolint:errcheck // it is nobody's
+	p.out.Close()
 }
 
 // reapLate waits for the stages that SIGKILL did not end at once.

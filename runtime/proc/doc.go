@@ -20,7 +20,8 @@
 // Stopping sends SIGTERM and SIGCONT to every process in the sessions of the stages,
 // closes the output, and sends SIGKILL after the grace period to what is left. It is
 // over when no living process is in the sessions. Success signals nothing: what a
-// stage started in the background lives on.
+// stage started in the background lives on. Where the output is only shown
+// (Options.Leave) it may even go on holding the output, which then ends without it.
 //
 // An ended stage stays a zombie until the pipeline is concluded. Its process id, and
 // with it the number of its group and session, is not given to another process

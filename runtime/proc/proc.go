@@ -34,6 +34,11 @@ type Options struct {
 	Grace time.Duration   // between SIGTERM and SIGKILL; 0 = DefaultGrace
 	Hurry <-chan struct{} // when closed, the grace period is over; nil = never
 
+	// Leave says that the output is shown and not kept. What a stage has left behind
+	// may then go on holding it, as a service that a step has started does: the output
+	// ends a second after the last stage did, and what comes later is thrown away.
+	Leave bool
+
 	// Blocked are the signals that the stages begin with blocked, besides those that
 	// palhm has inherited so. Each is from 1 to 64 (signal(7)).
 	Blocked []syscall.Signal
@@ -45,6 +50,7 @@ type Pipeline struct {
 	opt    Options
 	out    *os.File      // the reading end of the last stage's stdout
 	reads  atomic.Uint64 // odd while a Read is under way
+	got    atomic.Int64  // bytes that were read
 
 	exits   chan exit     // one for each stage that was started
 	late    chan *stage   // stages whose Timeout has passed
@@ -53,7 +59,9 @@ type Pipeline struct {
 	done    chan struct{} // closed when the pipeline is concluded
 	close   sync.Once
 
-	live int // stages that have not ended; the supervisor's
+	// The supervisor's.
+	live int  // stages that have not ended
+	held bool // the output ends although something holds it
 
 	// Written before done is closed, read-only afterwards.
 	err       error // nil = success
@@ -115,9 +123,7 @@ func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) 
 // *Error. Once the pipeline has failed and its processes are gone it returns at
 // once, whatever output is left.
 func (p *Pipeline) Read(b []byte) (int, error) {
-	p.reads.Add(1)
-	n, err := p.out.Read(b)
-	p.reads.Add(1)
+	n, err := p.read(b)
 	if err == nil {
 		return n, nil
 	}
@@ -130,6 +136,20 @@ func (p *Pipeline) Read(b []byte) (int, error) {
 		return 0, p.err
 	}
 	return 0, io.EOF
+}
+
+// read reads the output, which is not the pipeline's any more when it is concluded.
+func (p *Pipeline) read(b []byte) (int, error) {
+	p.reads.Add(1)
+	defer p.reads.Add(1)
+	select {
+	case <-p.done:
+		return 0, io.EOF
+	default:
+	}
+	n, err := p.out.Read(b)
+	p.got.Add(int64(n))
+	return n, err
 }
 
 // Close ends what still runs and waits for it. After Read has returned an error it

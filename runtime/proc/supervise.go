@@ -7,6 +7,8 @@ import (
 	"io"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // settle is how long the stages below one that SIGPIPE killed have to end by
@@ -37,6 +39,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 		eof     bool
 		broken  <-chan time.Time // set when SIGPIPE has killed a stage
 		watched idle
+		leaving rest
 	)
 	for p.live > 0 || !eof {
 		select {
@@ -51,7 +54,11 @@ func (p *Pipeline) run(ctx context.Context) error {
 			if broken != nil && !p.liveBelowBroken() {
 				return errStage
 			}
-			if p.live == 0 {
+			switch {
+			case p.live > 0:
+			case p.opt.Leave:
+				leaving.start(p)
+			default:
 				watched.start(p)
 			}
 		case err := <-p.ended:
@@ -67,6 +74,11 @@ func (p *Pipeline) run(ctx context.Context) error {
 		case <-watched.tick:
 			if watched.idle(p) {
 				return fmt.Errorf("%w (no data for %s)", ErrHeld, p.opt.Grace)
+			}
+		case <-leaving.tick:
+			if leaving.over(p) {
+				p.held = true
+				return nil
 			}
 		case <-broken:
 			return errStage
@@ -101,6 +113,31 @@ func (p *Pipeline) liveBelowBroken() bool {
 		above = above || s.ended && !s.good()
 	}
 	return false
+}
+
+// rest is what the stages have written and nobody has read when the last of them
+// ends.
+type rest struct {
+	tick <-chan time.Time
+	got  int64 // Pipeline.got when the last stage ended
+}
+
+func (r *rest) start(p *Pipeline) { r.tick, r.got = time.After(linger), p.got.Load() }
+
+// over reports whether all of it has been read. The pipe is empty then, or others
+// than the stages keep filling it: no more than it holds was in it, and no more than
+// that can have been on its way through a Read.
+func (r *rest) over(p *Pipeline) bool {
+	r.tick = time.After(linger)
+	return p.unread() == 0 || p.got.Load()-r.got >= 2*pipeSize
+}
+
+// unread returns how many bytes are in the pipe of the output.
+func (p *Pipeline) unread() (n int) {
+	if conn, err := p.out.SyscallConn(); err == nil {
+		conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) //nolint:errcheck // it is open
+	}
+	return n
 }
 
 // idle watches for a Read that gets nothing.
