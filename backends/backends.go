@@ -63,8 +63,8 @@ type Copy interface {
 	// reads r until io.EOF and no further. sizeHint is the expected size in bytes,
 	// or 0; a wrong one costs nothing but speed. After a failure Put may be
 	// repeated for the same path; a path that has its object is refused. When ctx
-	// is cancelled Put stops, and its error wraps the cause. Call it through the
-	// function Put.
+	// is cancelled Put stops, and its error wraps the cause. When it fails while a
+	// Read is under way it calls Interrupt. Call it through the function Put.
 	Put(ctx context.Context, path string, r io.Reader, sizeHint int64) (int64, error)
 
 	// Commit stores the manifest and makes the copy one. It does not stop when ctx

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 
 	"github.com/minio/crc64nvme"
 
@@ -25,7 +26,8 @@ type Stored struct {
 
 // Put stores what r yields at path in c, and returns its size and checksums. What
 // is hashed is what came out of r, and a backend that stored another number of
-// bytes has failed. When r failed, its error is returned as it is.
+// bytes has failed. When r failed, its error is returned as it is. When r is an
+// io.Closer it is closed if the backend fails while it waits for more.
 func Put(ctx context.Context, c Copy, path string, r io.Reader, sizeHint int64) (Stored, error) {
 	if err := plan.CheckPath(path); err != nil {
 		return Stored{}, err
@@ -35,8 +37,8 @@ func Put(ctx context.Context, c Copy, path string, r io.Reader, sizeHint int64) 
 	if err == nil {
 		err = m.check(n)
 	}
-	if err != nil && m.err != nil && m.err != io.EOF {
-		return Stored{}, m.err
+	if failure := m.failure(); err != nil && failure != nil {
+		return Stored{}, failure
 	}
 	if err != nil {
 		return Stored{}, fmt.Errorf("store: %w", err)
@@ -61,13 +63,25 @@ func Commit(ctx context.Context, c Copy, m *Manifest) error {
 	return nil
 }
 
+// Interrupt makes a Read of a stream that is under way in another goroutine return,
+// if it can. A backend that fails while it reads calls it: the next bytes of a slow
+// stream, and with them the failure, may be hours away.
+func Interrupt(r io.Reader) {
+	if c, ok := r.(io.Closer); ok {
+		c.Close() //nolint:errcheck // there is a failure to tell of already
+	}
+}
+
 // meter counts and hashes what passes, and remembers how it ended.
 type meter struct {
 	r   io.Reader
 	n   int64
 	sha hash.Hash
 	crc hash.Hash64
-	err error
+
+	mu          sync.Mutex
+	err         error
+	interrupted bool // before it had ended
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -76,9 +90,28 @@ func (m *meter) Read(p []byte) (int, error) {
 	m.sha.Write(p[:n])
 	m.crc.Write(p[:n])
 	if err != nil {
+		m.mu.Lock()
 		m.err = err
+		m.mu.Unlock()
 	}
 	return n, err
+}
+
+// Close is for a backend that has failed.
+func (m *meter) Close() error {
+	m.mu.Lock()
+	m.interrupted = m.interrupted || m.err == nil
+	m.mu.Unlock()
+	Interrupt(m.r)
+	return nil
+}
+
+// failure is why the stream failed by itself, or nil.
+func (m *meter) failure() error {
+	if m.interrupted || m.err == io.EOF {
+		return nil
+	}
+	return m.err
 }
 
 // check reports a backend that said "stored" of something else than the whole

@@ -81,9 +81,9 @@ func childLock(args []string) error {
 	return err
 }
 
-// childTrace makes one copy under strace, and removes it.
+// childTrace makes one copy under strace, with an object of many blocks, and removes it.
 func childTrace(args []string) error {
-	s, err := localfs.New(localfs.Options{Root: args[0]})
+	s, err := localfs.New(localfs.Options{Root: args[0], BlockSize: 4096})
 	if err != nil {
 		return err
 	}

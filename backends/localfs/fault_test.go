@@ -24,7 +24,7 @@ func oneRun(ctx context.Context, s backends.Store) (committed bool, err error) {
 	if err := s.Recover(ctx); err != nil {
 		return false, err
 	}
-	if err := makeCopy(ctx, s, copy2, "a", "new", "d/e/b", strings.Repeat("x", 3000)); err != nil {
+	if err := makeCopy(ctx, s, copy2, "a", "new", "d/e/b", strings.Repeat("x", 13_000)); err != nil {
 		return false, err
 	}
 	return true, s.Remove(ctx, copy1)
@@ -79,7 +79,7 @@ func steps(t *testing.T, dead bool, check func(t *testing.T, root string, commit
 		f := &faultAt{at: at, err: unix.EIO, dead: dead}
 		o := options(root)
 		o.Fault = f.fault
-		o.BlockSize = 1024 // so that an object is several
+		o.BlockSize = 4096 // so that an object is several
 		committed, err := oneRun(t.Context(), newStoreWith(t, o))
 		if f.hit == "" {
 			n = at - 1

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"palhm/backends"
 )
 
 // blockAlign is what O_DIRECT asks of addresses, lengths and offsets: the largest
@@ -19,8 +21,9 @@ const blockAlign = 4096
 // so that the fsync at the end has little left to do.
 const writeOut = 32 << 20
 
-// fill copies r to f. What fits into one block, as most objects do, is written at
-// once; of a larger one a block is filled while the one before is written.
+// fill copies r to f, and returns how many bytes it has written. What fits into one
+// block, as most objects do, is written at once; of a larger one a block is filled
+// while the one before is written.
 func (c *Copy) fill(ctx context.Context, f *os.File, r io.Reader) (int64, error) {
 	block := c.store.blocks.Get().(*[]byte)
 	defer c.store.blocks.Put(block)
@@ -32,13 +35,14 @@ func (c *Copy) fill(ctx context.Context, f *os.File, r io.Reader) (int64, error)
 	case end == io.EOF && n == 0:
 		return 0, nil
 	case end == io.EOF:
-		return int64(n), w.write((*block)[:n])
+		err := w.write((*block)[:n])
+		return w.n, err
 	}
 	second := c.store.blocks.Get().(*[]byte)
 	defer c.store.blocks.Put(second)
 	w.goDirect()
-	rest, err := w.copyBlocks(ctx, r, *block, *second)
-	return int64(n) + rest, err
+	err := w.copyBlocks(ctx, r, *block, *second)
+	return w.n, err
 }
 
 // gather reads until b is full, or to the end of r: then the error is io.EOF.
@@ -63,13 +67,17 @@ type writer struct {
 	started int64 // up to here write-out was started
 }
 
-// copyBlocks writes full, and then the rest of r by turns in both blocks. It returns
-// how many bytes r had left. When it returns nothing uses the blocks.
-func (w *writer) copyBlocks(ctx context.Context, r io.Reader, full, free []byte) (n int64, err error) {
+// copyBlocks writes full, and then the rest of r by turns in both blocks. When it
+// returns nothing uses the blocks.
+func (w *writer) copyBlocks(ctx context.Context, r io.Reader, full, free []byte) error {
 	filled, written := make(chan []byte), make(chan error, 1)
 	go func() {
 		for b := range filled {
-			written <- w.write(b)
+			err := w.write(b)
+			if err != nil {
+				backends.Interrupt(r)
+			}
+			written <- err
 		}
 	}()
 	defer close(filled)
@@ -79,15 +87,14 @@ func (w *writer) copyBlocks(ctx context.Context, r io.Reader, full, free []byte)
 		var end error
 		if !last {
 			got, end = gather(ctx, r, free)
-			n += int64(got)
 		}
 		switch err := <-written; {
 		case err != nil:
-			return n, err
+			return err
 		case end != nil && end != io.EOF:
-			return n, end
+			return end
 		case got == 0:
-			return n, nil
+			return nil
 		}
 		last = end == io.EOF
 		full, free = free[:got], full

@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,8 +33,9 @@ func randomBytes(n int) []byte {
 var fillSizes = []int{0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 12288, 20479, 20480, 20481, 1 << 20}
 
 // TestFill stores objects of few and of many blocks, on file systems with and without
-// O_DIRECT, with blocks that it takes and that it does not take, and where it is
-// refused in the middle. What is stored is what was read.
+// O_DIRECT, with blocks that it takes and that it does not take, where it is refused
+// in the middle, and with hints of the size that are too small and too large. What is
+// stored is what was read.
 func TestFill(t *testing.T) {
 	// At the third block, which is a whole one.
 	writes := map[string]int{}
@@ -64,7 +67,8 @@ func TestFill(t *testing.T) {
 					iotest.HalfReader(bytes.NewReader(randomBytes(size))),
 				} {
 					path := fmt.Sprintf("%d/%d", size, i)
-					stored, err := backends.Put(t.Context(), c, path, r, 0)
+					hint := []int{0, size / 2, 2 * size}[i]
+					stored, err := backends.Put(t.Context(), c, path, r, int64(hint))
 					if err != nil {
 						t.Fatalf("%s: %v", path, err)
 					}
@@ -85,6 +89,120 @@ func TestFill(t *testing.T) {
 			wantSums(t, o.Root, copy1)
 		})
 	}
+}
+
+// TestManyAtOnce stores objects of many blocks at the same time, and streams among
+// them that break: nobody writes into a block that is another's.
+func TestManyAtOnce(t *testing.T) {
+	root := t.TempDir()
+	s := newStoreWith(t, localfs.Options{Root: root, BlockSize: 4096})
+	c := mustBegin(t, s, copy1)
+	const objects, rounds, size = 4, 25, 10*4096 + 1
+	content := func(object, round int) []byte {
+		b := make([]byte, size)
+		rand.NewChaCha8([32]byte{byte(object), byte(round)}).Read(b)
+		return b
+	}
+	var wg sync.WaitGroup
+	for object := range objects {
+		wg.Go(func() {
+			for round := range rounds {
+				path := fmt.Sprintf("%d/%d", object, round)
+				r := iotest.HalfReader(bytes.NewReader(content(object, round)))
+				if round%3 == 2 {
+					r = io.MultiReader(io.LimitReader(r, int64(round)*1000), iotest.ErrReader(errors.New("broken")))
+				}
+				if _, err := backends.Put(t.Context(), c, path, r, 0); (err != nil) != (round%3 == 2) {
+					t.Errorf("%s: %v", path, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for object := range objects {
+		for round := range rounds {
+			got, err := os.ReadFile(filepath.Join(root, ".palhm/staging", copy1, fmt.Sprintf("%d/%d", object, round)))
+			if round%3 == 2 {
+				if !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("object %d/%d of a broken stream: %v", object, round, err)
+				}
+			} else if err != nil || !bytes.Equal(got, content(object, round)) {
+				t.Errorf("object %d/%d: got %d bytes, other ones than were read, %v", object, round, len(got), err)
+			}
+		}
+	}
+	if err := c.Abort(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefusedBlockFails: what O_DIRECT refuses and the page cache cannot take either
+// is a failure, also where space was reserved that would hide the gap.
+func TestRefusedBlockFails(t *testing.T) {
+	writes := 0
+	s := newStoreWith(t, localfs.Options{Root: mountImage(t, "ext4", 64<<20), BlockSize: 4096, Fault: func(op, path string) error {
+		if op != "write" || filepath.Base(path) != "a" {
+			return nil
+		}
+		switch writes++; writes {
+		case 3:
+			return unix.EINVAL
+		case 4:
+			return unix.ENOSPC
+		}
+		return nil
+	}})
+	c := mustBegin(t, s, copy1)
+	defer c.Abort(context.Background())
+	_, err := backends.Put(t.Context(), c, "a", bytes.NewReader(randomBytes(10*4096)), 20*4096)
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("got %v, want ENOSPC", err)
+	}
+}
+
+// TestFailureOfASlowStream: a disk that is full is told of at once, and not when the
+// next bytes come.
+func TestFailureOfASlowStream(t *testing.T) {
+	s := newStoreWith(t, localfs.Options{Root: t.TempDir(), BlockSize: 4096, Fault: func(op, path string) error {
+		if op == "write" && filepath.Base(path) == "a" {
+			return unix.ENOSPC
+		}
+		return nil
+	}})
+	c := mustBegin(t, s, copy1)
+	defer c.Abort(context.Background())
+	r := &stalled{Reader: bytes.NewReader(randomBytes(4096 + 1)), closed: make(chan struct{})}
+	_, err := backends.Put(t.Context(), c, "a", r, 0)
+	wantError(t, err, "store", "staging/"+copy1+"/a", "no space left on device")
+	select {
+	case <-r.closed:
+	default:
+		t.Error("the failure was told of when the stream went on")
+	}
+}
+
+// stalled is a stream that yields nothing more for a long time, unless it is closed.
+type stalled struct {
+	io.Reader
+	closed chan struct{}
+}
+
+func (s *stalled) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if err != io.EOF {
+		return n, err
+	}
+	select {
+	case <-s.closed:
+		return 0, errors.New("closed")
+	case <-time.After(30 * time.Second):
+		return 0, io.EOF
+	}
+}
+
+func (s *stalled) Close() error {
+	close(s.closed)
+	return nil
 }
 
 // TestLargeObjectLeavesPageCache: a copy does not push out what the host works with.

@@ -14,7 +14,8 @@ import (
 	"palhm/runtime/plan"
 )
 
-// Put stores an object, and has made it durable when it returns.
+// Put stores an object, and has made what is in it durable when it returns: its
+// name is durable from Commit on.
 func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (int64, error) {
 	if c.ended {
 		return 0, errEnded

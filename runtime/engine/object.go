@@ -81,7 +81,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		return backends.ObjectRecord{}, err
 	}
 	defer p.Close()
-	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p, item: item, min: o.MinSize}, o.AllocSize)
+	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Pipeline, item: item, min: o.MinSize}, o.AllocSize)
 	if err != nil {
 		return backends.ObjectRecord{}, stopped(ctx, err)
 	}
@@ -112,7 +112,7 @@ func stopped(ctx context.Context, err error) error {
 // watched counts what a pipeline yields, and turns the end of a stream that is too
 // short into a failure, so that it is never stored.
 type watched struct {
-	r    *pipeline
+	r    *proc.Pipeline
 	item *item
 	min  int64
 }
@@ -125,6 +125,9 @@ func (w *watched) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Close ends the pipeline of an object that cannot be stored.
+func (w *watched) Close() error { return w.r.Close() }
 
 // pipeline is a running pipeline and what is released with it.
 type pipeline struct {
