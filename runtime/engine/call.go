@@ -32,11 +32,16 @@ type call struct {
 
 var _ plan.Runtime = (*call)(nil)
 
-// function runs a function step.
+// function runs a function step. What it has deferred outlives ctx, but does not make the
+// end of ctx unseen.
 func (r *run) function(ctx context.Context, f *plan.Call, at *level) error {
 	c := &call{run: r, at: at}
 	defer c.close()
-	return f.Func.Run(ctx, c)
+	err := f.Func.Run(ctx, c)
+	if _, skips := errors.AsType[*plan.Skip](err); (err == nil || skips) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // close removes the temporary directories.
