@@ -17,7 +17,7 @@ import (
 // TestFile is what came of the tests in a file.
 type TestFile struct {
 	File  string
-	Tests []TestResult // in the order of the file; at least one
+	Tests []TestResult // in the order of the file
 }
 
 // TestResult is what came of one test.
@@ -42,36 +42,46 @@ const testPrefix = "test_"
 
 // Test runs the tests of a file. They start nothing and write nothing. site is the file
 // of the site that they are about, unless they name another one. The error is an Errors
-// when the test file cannot be loaded, and the cause of ctx when that ended the tests.
+// when the test file cannot be loaded. It is the cause of ctx when that ended the tests:
+// then the result has those that ended before.
 func Test(ctx context.Context, cfg Config, file, site string) (*TestFile, error) {
 	return testFile(ctx, cfg, file, site, testLimit)
 }
 
 // testFile does not wait for what hangs in the kernel when ctx ends.
-func testFile(ctx context.Context, cfg Config, file, site string, limit time.Duration) (result *TestFile, err error) {
+func testFile(ctx context.Context, cfg Config, file, site string, limit time.Duration) (*TestFile, error) {
+	result := &TestFile{File: file}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return result, context.Cause(ctx)
 	}
-	done := make(chan struct{})
-	var ran *TestFile
+	ran := make(chan TestResult)
 	var failed error
 	go func() {
-		defer close(done)
-		ran, failed = runTests(ctx, cfg, file, site, limit)
+		defer close(ran)
+		failed = runTests(ctx, cfg, file, site, limit, ran)
 	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	for {
 		select {
-		case <-done:
-		case <-time.After(time.Second):
+		case t, more := <-ran:
+			if !more {
+				return result, failed
+			}
+			result.Tests = append(result.Tests, t)
+		case <-ctx.Done():
+			select {
+			case t, more := <-ran:
+				if more {
+					result.Tests = append(result.Tests, t)
+				}
+			case <-time.After(time.Second):
+			}
+			return result, context.Cause(ctx)
 		}
-		return nil, context.Cause(ctx)
 	}
-	return ran, failed
 }
 
-func runTests(ctx context.Context, cfg Config, file, site string, limit time.Duration) (*TestFile, error) {
+// runTests sends each test that has ended before ctx has.
+func runTests(ctx context.Context, cfg Config, file, site string, limit time.Duration, ran chan<- TestResult) error {
 	if cfg.LookupEnv == nil {
 		cfg.LookupEnv = func(string) (string, bool) { return "", false }
 	}
@@ -80,22 +90,25 @@ func runTests(ctx context.Context, cfg Config, file, site string, limit time.Dur
 	defer l.close()
 	tests := l.loadTests(ctx)
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	if len(l.errs) > 0 {
-		return nil, l.errs.sorted(l.rank)
+		return l.errs.sorted(l.rank)
 	}
 	l.loaded.Store(true)
 	r := &tester{l: l, cfg: cfg, site: site, limit: limit, sites: map[string]*loadedSite{}}
-	result := &TestFile{File: file}
 	for _, fn := range tests {
 		t := r.run(ctx, fn)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		result.Tests = append(result.Tests, t)
+		select {
+		case ran <- t:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	return result, nil
+	return nil
 }
 
 // loadTests loads a test file and returns its tests, in their order.

@@ -66,7 +66,8 @@ func (a *app) test(ctx context.Context, args []string) error {
 			a.mistakes(mistakes)
 			continue
 		case err != nil:
-			return err
+			_, printErr := a.tests(result)
+			return errors.Join(err, printErr)
 		}
 		bad, err := a.tested(result)
 		if err != nil {
@@ -176,8 +177,8 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// tested tells of the tests of a file, and counts those that failed.
-func (a *app) tested(f *starlib.TestFile) (failed int, err error) {
+// tests tells of tests, and counts those that failed.
+func (a *app) tests(f *starlib.TestFile) (failed int, err error) {
 	for _, t := range f.Tests {
 		if len(t.Failures) > 0 {
 			failed++
@@ -187,6 +188,12 @@ func (a *app) tested(f *starlib.TestFile) (failed int, err error) {
 			err = errors.Join(err, a.testLines(t))
 		}
 	}
+	return failed, err
+}
+
+// tested tells of the tests of a file, with a verdict.
+func (a *app) tested(f *starlib.TestFile) (failed int, err error) {
+	failed, err = a.tests(f)
 	if a.flags.quiet {
 		return failed, err
 	}
