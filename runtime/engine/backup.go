@@ -240,7 +240,7 @@ func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, at *level)
 	case len(records) != sched.total():
 		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: errors.New("internal error: the groups of the plan wait for each other")}
 	case len(records) == 0:
-		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: errors.New("there are no objects: an empty copy would rotate a real one away")}
+		return nil, &Error{Task: t.Name, Pos: t.Pos, Err: plan.ErrNoObjects}
 	}
 	return sched.inOrder(records), nil
 }

@@ -58,7 +58,7 @@ func (c *call) close() {
 
 // Run runs a step for a function.
 func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
-	ctx, cancel := withTimeout(ctx, o.Timeout, "ctx.run")
+	ctx, cancel := withTimeout(ctx, o.Timeout, "ctx.run of "+s.Text(proc.Quote))
 	defer cancel()
 	start := time.Now()
 	var result *plan.Result
@@ -82,7 +82,7 @@ func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.R
 	}
 	result.Duration = time.Since(start)
 	if err != nil {
-		result.Code, result.Signal = blamed(err)
+		result.Code, result.Signal = blamed(err, result.Stages)
 	}
 	return result, err
 }

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
@@ -28,6 +30,9 @@ func (c *call) runPipeline(ctx context.Context, stages plan.Pipeline, o plan.Run
 	} else {
 		_, err = io.Copy(kept, p)
 	}
+	if errors.Is(err, plan.ErrCapture) {
+		err = fmt.Errorf("%s: %w", plan.Step{Pipeline: stages}.Text(proc.Quote), err)
+	}
 	p.Close()
 	result.Stdout = kept.bytes()
 	for _, r := range p.Results() {
@@ -46,16 +51,21 @@ func stageResult(r proc.Result) plan.StageResult {
 	return s
 }
 
-// blamed returns how the stage ended that a failure is about.
-func blamed(err error) (code int, signal string) {
-	failed, ok := errors.AsType[*proc.StageError](err)
-	if !ok {
-		return -1, ""
+// blamed returns how the stage ended that a failure is about: the one at fault, else the
+// last that palhm has stopped.
+func blamed(err error, stages []plan.StageResult) (code int, signal string) {
+	if failed, ok := errors.AsType[*proc.StageError](err); ok {
+		if failed.Signal != 0 {
+			signal = proc.SignalName(failed.Signal)
+		}
+		return failed.Code, signal
 	}
-	if failed.Signal != 0 {
-		signal = proc.SignalName(failed.Signal)
+	for _, s := range slices.Backward(stages) {
+		if !s.OK {
+			return s.Code, s.Signal
+		}
 	}
-	return failed.Code, signal
+	return -1, ""
 }
 
 // capture keeps what a pipeline prints, in memory.
@@ -64,13 +74,11 @@ type capture struct {
 	buf  []byte
 }
 
-var errTooMuch = errors.New(`it printed more than 1 MiB: capture = "tail" keeps the end of it, "none" shows it`)
-
 func (c *capture) Write(b []byte) (int, error) {
 	room := plan.MaxCapture - len(c.buf)
 	if c.mode != plan.CaptureTail && len(b) > room {
 		c.buf = append(c.buf, b[:room]...)
-		return room, errTooMuch
+		return room, plan.ErrCapture
 	}
 	if len(c.buf)+len(b) > 2*plan.MaxCapture {
 		c.buf = append(c.buf[:0], c.bytes()...)

@@ -35,7 +35,7 @@ func TestCaptureAll(t *testing.T) {
 	if _, err := c.Write(make([]byte, plan.MaxCapture)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := c.Write([]byte("x")); n != 0 || err != errTooMuch {
+	if n, err := c.Write([]byte("x")); n != 0 || err != plan.ErrCapture {
 		t.Errorf("got %d, %v", n, err)
 	}
 	if len(c.bytes()) != plan.MaxCapture {

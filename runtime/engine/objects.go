@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"palhm/runtime/plan"
 )
@@ -33,36 +32,11 @@ func (m *maker) close() {
 	}
 }
 
-// accept checks the objects that a function gave as loading checks all others: each
-// path, and all paths of the copy against each other.
+// accept checks the objects that a function gave.
 func (m *maker) accept(s *schedule, res made) *Error {
-	b := m.task.Backup
-	g := b.Groups[res.group]
-	fail := func(o *plan.Object, format string, args ...any) *Error {
-		return m.groupError(g, fmt.Errorf("%s: objects of the function %s: %w", o.Pos, g.Make.Name, fmt.Errorf(format, args...)))
-	}
-	all := s.all()
-	known := len(all)
-	all = append(all, res.objects...)
-	paths := make([]string, len(all))
-	for i, o := range all {
-		paths[i] = o.Path
-		if i < known {
-			continue
-		}
-		if err := plan.CheckPath(o.Path); err != nil {
-			return fail(o, "%w", err)
-		}
-		if err := b.Backends[0].CheckKey(b.Prefix, o.Path); err != nil {
-			return fail(o, "%w", err)
-		}
-	}
-	if conflicts := plan.CheckPaths(paths); len(conflicts) > 0 {
-		o, other := all[conflicts[0].Index], all[conflicts[0].Other]
-		if o.Path == other.Path {
-			return fail(o, "two objects have the path %q; the other one is at %s", o.Path, other.Pos)
-		}
-		return fail(o, "paths %q and %q cannot be in one copy, one is a directory of the other; the other one is at %s", o.Path, other.Path, other.Pos)
+	g := m.task.Backup.Groups[res.group]
+	if err := m.task.Backup.CheckMade(g, s.all(), res.objects); err != nil {
+		return m.groupError(g, err)
 	}
 	return nil
 }

@@ -81,6 +81,9 @@ const (
 // MaxCapture bounds what is kept of stdout, in bytes.
 const MaxCapture = 1 << 20
 
+// ErrCapture is what is wrong with a command that printed more than CaptureAll keeps.
+var ErrCapture = errors.New(`it printed more than 1 MiB: capture = "tail" keeps the end of it, "none" shows it`)
+
 // RunOptions are how a function runs a step. The zero value captures everything,
 // reads /dev/null and has no time limit.
 type RunOptions struct {

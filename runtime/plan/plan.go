@@ -9,6 +9,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -103,6 +104,25 @@ type Step struct {
 	Call     *Call        `json:"call,omitempty"`
 	Sigmask  *Sigmask     `json:"sigmask,omitempty"`
 	DNSSEC   *DNSSECCheck `json:"dnssec_check,omitempty"`
+}
+
+// Text says in a line what a step runs. quote writes a command.
+func (s Step) Text(quote func(argv []string) string) string {
+	switch {
+	case s.Task != nil:
+		return "task " + s.Task.Name
+	case s.Call != nil:
+		return "function " + s.Call.Name
+	case s.Sigmask != nil:
+		return "sigmask"
+	case s.DNSSEC != nil:
+		return "dnssec_check of " + s.DNSSEC.Name
+	}
+	lines := make([]string, len(s.Pipeline))
+	for i, x := range s.Pipeline {
+		lines[i] = quote(x.Argv)
+	}
+	return strings.Join(lines, " | ")
 }
 
 // PrefixFormat says how a copy is named after the time at which its run began.

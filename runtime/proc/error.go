@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -109,14 +108,5 @@ func SignalName(s syscall.Signal) string {
 	return fmt.Sprintf("signal %d", int(s))
 }
 
-const maxQuoted = 160 // characters of a command line in an error
-
-// Quote gives a command as a shell would read it, in one line. A very long one is
-// shortened and ends in "...".
-func Quote(argv []string) string {
-	line := shell.Quote(argv)
-	if utf8.RuneCountInString(line) <= maxQuoted {
-		return line
-	}
-	return string([]rune(line)[:maxQuoted-4]) + " ..."
-}
+// Quote gives a command as errors do: see shell.Brief.
+func Quote(argv []string) string { return shell.Brief(argv) }

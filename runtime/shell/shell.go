@@ -18,6 +18,17 @@ func Quote(argv []string) string {
 	return strings.Join(words, " ")
 }
 
+const maxBrief = 160 // characters of a command line in an error
+
+// Brief is Quote for an error: a very long command is shortened and ends in "...".
+func Brief(argv []string) string {
+	line := Quote(argv)
+	if utf8.RuneCountInString(line) <= maxBrief {
+		return line
+	}
+	return string([]rune(line)[:maxBrief-4]) + " ..."
+}
+
 // quoteWord quotes in the three ways of a shell: not at all, with '...', and with
 // $'...' (POSIX.1-2024, "Dollar-Single-Quotes") for what would not print.
 func quoteWord(s string) string {

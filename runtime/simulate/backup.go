@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"palhm/runtime/plan"
@@ -26,10 +27,10 @@ func (p *player) backup(ctx context.Context, t *plan.Task) error {
 			if err != nil {
 				return fmt.Errorf("task %s: group %s: %w", t.Name, g.Name, err)
 			}
-			objects[i] = append(objects[i][:len(objects[i]):len(objects[i])], more...)
-			if err := checkObjects(t.Backup, objects, more); err != nil {
-				return fmt.Errorf("task %s: group %s: objects of the function %s: %w", t.Name, g.Name, g.Make.Name, err)
+			if err := t.Backup.CheckMade(g, slices.Concat(objects...), more); err != nil {
+				return fmt.Errorf("task %s: group %s: %w", t.Name, g.Name, err)
 			}
+			objects[i] = slices.Concat(objects[i], more)
 		}
 		for _, o := range objects[i] {
 			if err := p.object(ctx, o); err != nil {
@@ -40,7 +41,7 @@ func (p *player) backup(ctx context.Context, t *plan.Task) error {
 		done[i] = true
 	}
 	if made == 0 {
-		return fmt.Errorf("task %s: the backup has no objects: an empty copy would rotate real ones away", t.Name)
+		return fmt.Errorf("task %s: %w", t.Name, plan.ErrNoObjects)
 	}
 	return nil
 }
@@ -58,34 +59,6 @@ func nextGroup(groups []*plan.Group, done []bool) int {
 		}
 	}
 	panic("the groups of a backup wait for each other")
-}
-
-// checkObjects checks the objects that a function gave, as a run does.
-func checkObjects(b *plan.Backup, objects [][]*plan.Object, more []*plan.Object) error {
-	for _, o := range more {
-		if err := plan.CheckPath(o.Path); err != nil {
-			return fmt.Errorf("%s: %w", o.Pos, err)
-		}
-		if err := b.Backends[0].CheckKey(b.Prefix, o.Path); err != nil {
-			return fmt.Errorf("%s: %w", o.Pos, err)
-		}
-	}
-	var all []*plan.Object
-	var paths []string
-	for _, list := range objects {
-		for _, o := range list {
-			all, paths = append(all, o), append(paths, o.Path)
-		}
-	}
-	conflicts := plan.CheckPaths(paths)
-	if len(conflicts) == 0 {
-		return nil
-	}
-	o, other := all[conflicts[0].Index], all[conflicts[0].Other]
-	if o.Path == other.Path {
-		return fmt.Errorf("%s: two objects have the path %q; the other one is at %s", o.Pos, o.Path, other.Pos)
-	}
-	return fmt.Errorf("%s: paths %q and %q cannot be in one copy, one is a directory of the other; the other one is at %s", o.Pos, o.Path, other.Path, other.Pos)
 }
 
 // The pause before a repeated attempt doubles from the first to the longest.

@@ -31,7 +31,7 @@ func (p *player) pipeline(ctx context.Context, stages plan.Pipeline) (r *plan.Re
 	r, err = play(stages, e, p.answers(e))
 	p.pass(r.Duration)
 	if ctx.Err() != nil {
-		return &plan.Result{Code: -1, Duration: r.Duration}, fmt.Errorf("stopped: %w", context.Cause(ctx))
+		return &plan.Result{Code: -1, Signal: "SIGTERM", Duration: r.Duration}, fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
 	return r, err
 }
@@ -52,9 +52,10 @@ func play(stages plan.Pipeline, e Event, answers []Answer) (r *plan.Result, err 
 		}
 		r.Code, r.Signal = s.Code, s.Signal
 		if !s.OK {
-			text, short := e.Stages[i]+": "+why, why
+			command := shell.Brief(x.Argv)
+			text, short := command+": "+why, why
 			if len(stages) > 1 {
-				text = fmt.Sprintf("stage %d of %d (%s): %s", i+1, len(stages), e.Stages[i], why)
+				text = fmt.Sprintf("stage %d of %d (%s): %s", i+1, len(stages), command, why)
 				short = fmt.Sprintf("stage %d of %d: %s", i+1, len(stages), why)
 			}
 			err = &stageError{text, short, r}
@@ -110,7 +111,7 @@ func capture(r *plan.Result, c plan.Capture) error {
 		r.Stdout = r.Stdout[len(r.Stdout)-plan.MaxCapture:]
 	default:
 		r.Stdout = nil
-		return fmt.Errorf(`more than %d bytes of output; capture = "tail" or "none" does without`, plan.MaxCapture)
+		return plan.ErrCapture
 	}
 	return nil
 }

@@ -270,7 +270,7 @@ func TestBackup(t *testing.T) {
 		}
 	}
 	task = backup(&plan.Group{Name: "g", Make: &plan.ObjectsCall{Name: "none", Func: objects{}}})
-	if out := play(t, task, simulate.Setup{}); out.Err == nil || !strings.Contains(out.Err.Error(), "no objects") {
+	if out := play(t, task, simulate.Setup{}); out.Err == nil || !strings.Contains(out.Err.Error(), plan.ErrNoObjects.Error()) {
 		t.Errorf("got %v, want that an empty copy is refused", out.Err)
 	}
 }
@@ -381,5 +381,41 @@ func TestOtherSteps(t *testing.T) {
 	out := play(t, task, simulate.Setup{Replies: []simulate.Reply{safe}})
 	if out.Err != nil || out.Exit() != 4 || !slices.Equal(out.Warnings, []string{"nested: rotation failed"}) {
 		t.Errorf("got %v, exit %d, %q", out.Err, out.Exit(), out.Warnings)
+	}
+}
+
+// What fails says so in the words of a run, so that a test that looks for them is right.
+func TestWordsOfARun(t *testing.T) {
+	large := text(strings.Repeat("x", plan.MaxCapture+1))
+	run := func(s plan.Step, o plan.RunOptions) plan.Step {
+		return call(func(ctx context.Context, rt plan.Runtime) error {
+			_, err := rt.Run(ctx, s, o)
+			return err
+		})
+	}
+	read := call(func(ctx context.Context, rt plan.Runtime) error {
+		_, err := rt.ReadFile(ctx, "/x")
+		return err
+	})
+	for want, s := range map[string]plan.Step{
+		"open /x: no such file or directory":          read,
+		"big: " + plan.ErrCapture.Error():             run(step(command("big")), plan.RunOptions{Capture: plan.CaptureAll}),
+		"stopped: ctx.run of slow timed out after 1s": run(step(command("slow")), plan.RunOptions{Timeout: time.Second}),
+		"example.org: the check failed":               run(plan.Step{DNSSEC: &plan.DNSSECCheck{Name: "example.org"}}, plan.RunOptions{}),
+		strings.Repeat("y", 156) + " ...: exit code":  step(command(strings.Repeat("y", 1000))),
+	} {
+		out := play(t, routine(s), simulate.Setup{Replies: []simulate.Reply{
+			{Pattern: "big", Answers: []simulate.Answer{{Stdout: large}}},
+			{Pattern: "slow", Answers: []simulate.Answer{{Takes: time.Minute}}},
+			{Pattern: "dnssec_check:*", Answers: []simulate.Answer{{Code: 1}}},
+			{Pattern: "yy*", Answers: []simulate.Answer{{Code: 1}}},
+		}})
+		if out.Err == nil || !strings.Contains(out.Err.Error(), want) {
+			t.Errorf("got %v, want %s", out.Err, want)
+		}
+	}
+	mask := plan.Step{Sigmask: &plan.Sigmask{Block: []plan.Signal{15}}}
+	if out := play(t, routine(run(mask, plan.RunOptions{})), simulate.Setup{}); out.Err != nil || !slices.Equal(texts(out), []string{"sigmask:block SIGTERM"}) {
+		t.Errorf("got %q, %v, want the mask", texts(out), out.Err)
 	}
 }

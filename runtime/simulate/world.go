@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/shell"
 )
 
 // world is what a function reaches while it is played.
@@ -26,15 +28,19 @@ func (*world) OneAtATime() {}
 
 // Run plays a pipeline or a task.
 func (w *world) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
-	ctx, release := w.limit(ctx, o.Timeout, "ctx.run")
+	ctx, release := w.limit(ctx, o.Timeout, "ctx.run of "+s.Text(shell.Brief))
 	defer release()
 	switch {
 	case ctx.Err() != nil:
 		return &plan.Result{Code: -1}, fmt.Errorf("stopped: %w", context.Cause(ctx))
+	case s.DNSSEC != nil:
+		return verdict(w.dnssec(ctx, s.DNSSEC))
+	case s.Sigmask != nil:
+		return verdict(w.Sigmask(ctx, s.Pos, *s.Sigmask))
 	case s.Task == nil:
 		r, err := w.pipeline(ctx, s.Pipeline)
-		if tooMuch := capture(r, o.Capture); err == nil {
-			err = tooMuch
+		if tooMuch := capture(r, o.Capture); tooMuch != nil && err == nil {
+			err = fmt.Errorf("%s: %w", s.Text(shell.Brief), tooMuch)
 		}
 		return r, err
 	}
@@ -48,6 +54,14 @@ func (w *world) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.
 		}
 	}
 	return r, err
+}
+
+// verdict is the result of what is no command and no task.
+func verdict(err error) (*plan.Result, error) {
+	if err != nil {
+		return &plan.Result{Code: -1, Stderr: []byte(err.Error() + "\n")}, err
+	}
+	return &plan.Result{}, nil
 }
 
 // Sigmask records what is blocked.
@@ -94,7 +108,7 @@ func (w *world) ReadFile(_ context.Context, path string) ([]byte, error) {
 	text, ok := w.setup.Files[path]
 	switch {
 	case !ok:
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT}
 	case len(text) > maxRead:
 		return nil, fmt.Errorf("read %s: it is larger than 1 MiB; a command can read it", path)
 	}
