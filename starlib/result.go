@@ -52,7 +52,7 @@ func (r *resultValue) Attr(name string) (starlark.Value, error) {
 	case "stages":
 		return stagesValue(r.r.Stages), nil
 	case "warnings":
-		return texts(r.r.Warnings), nil
+		return stringList(r.r.Warnings), nil
 	}
 	return nil, nil
 }
