@@ -90,7 +90,7 @@ def test_order_of_branches(t):
 def test_skip(t):
     r = t.simulate("outer", replies = {"check": t.exit(0)})
     t.ok(r)
-    t.eq(r.skipped, "outer: nothing to do")
+    t.eq(r.skipped, "nothing to do")
     t.not_ran(r, "after")
     t.eq((r.exit, r.error, r.warnings), (0, None, ["almost full"]))
 

@@ -168,7 +168,7 @@ func (p *player) routine(ctx context.Context, t *plan.Task, given map[string]any
 		if skip, ok := errors.AsType[*plan.Skip](err); ok {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.out.Skipped = t.Name + ": " + skip.Msg
+			p.out.Skipped = skip.Msg
 			return nil
 		}
 		if err != nil {
