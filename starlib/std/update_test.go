@@ -195,6 +195,31 @@ func TestKernelInstalledSinceTheStart(t *testing.T) {
 	}
 }
 
+// An upgrade that was interrupted is finished first. apt-get alone would refuse.
+func TestAptUpgradeRepairs(t *testing.T) {
+	p := newPlace(t)
+	p.mkdir("bin")
+	for name, script := range map[string]string{
+		"dpkg":    `echo "dpkg $*, $DEBIAN_FRONTEND" >>$HOME/ran; exit $CODE`,
+		"apt-get": `shift 8; echo "apt-get ... $*, $DEBIAN_FRONTEND" >>$HOME/ran; exit 3`,
+	} {
+		if err := os.Chmod(p.write("bin/"+name, "#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, code := range []string{"0", "2"} { // 2: another dpkg has the lock, and apt-get waits for it
+		_, err := p.with("PATH", p.path("bin")+":/usr/bin:/bin").with("CODE", code).try(plan.Pipeline{execOf(t, debian, "upgrade()")}, nil)
+		if err == nil || !strings.Contains(err.Error(), "exit code 3") {
+			t.Errorf("got %v, want the exit code of apt-get", err)
+		}
+	}
+	want := "dpkg --force-confdef --force-confold --configure -a, noninteractive\napt-get ... --with-new-pkgs upgrade, noninteractive\n"
+	got, err := os.ReadFile(p.path("ran"))
+	if err != nil || string(got) != want+want {
+		t.Errorf("got %q, %v, want twice %q", got, err, want)
+	}
+}
+
 // A package is upgraded by the real apt, from a repository and into a dpkg of the
 // test's own.
 func TestAptUpgrades(t *testing.T) {
@@ -203,6 +228,12 @@ func TestAptUpgrades(t *testing.T) {
 	p.sh(`
 mkdir -p repo root/etc root/var/lib/dpkg/info root/var/lib/dpkg/updates state/lists/partial cache/archives/partial etc/apt.conf.d etc/preferences.d
 touch root/var/lib/dpkg/status etc/sources.list
+mkdir bin
+cat >bin/dpkg <<END
+#!/bin/sh
+exec $(command -v dpkg) --root=$PWD/root --log=/dev/null --force-script-chrootless "\$@"
+END
+chmod 755 bin/dpkg
 for v in 1 2; do
     mkdir -p build$v/DEBIAN build$v/etc
     printf 'Package: sample\nVersion: %s\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: d\n' $v >build$v/DEBIAN/control
@@ -212,6 +243,7 @@ for v in 1 2; do
 done
 dpkg --log=/dev/null --force-script-chrootless --root=$PWD/root -i repo/sample_1.deb >/dev/null
 echo mine >root/etc/sample.conf
+cp root/var/lib/dpkg/status root/var/lib/dpkg/updates/0000 # as an interrupted dpkg leaves it
 f=sample_2.deb
 (cd repo; { dpkg-deb --field $f; printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' $f $(stat -c %s $f) $(sha256sum <$f | cut -d' ' -f1); } >Packages)
 echo "deb [trusted=yes] file:$PWD/repo ./" >etc/sources.list
@@ -225,7 +257,7 @@ Dpkg::Options { "--root=$PWD/root"; "--log=/dev/null"; "--force-script-chrootles
 APT::Sandbox::User "root";
 END
 `)
-	q := p.with("APT_CONFIG", p.path("apt.conf"))
+	q := p.with("APT_CONFIG", p.path("apt.conf")).with("PATH", p.path("bin")+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	for _, expr := range []string{"refresh()", "upgrade()"} {
 		if out, err := q.try(plan.Pipeline{execOf(t, debian, expr)}, nil); err != nil {
 			t.Fatalf("%s: %v\n%s", expr, err, out)
