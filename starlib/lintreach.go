@@ -91,13 +91,26 @@ func (r *reacher) expr(n syntax.Node, used syntax.Position) {
 			if slices.ContainsFunc(x.Clauses, func(c syntax.Node) bool { return r.lt.looksAtHost(c) }) {
 				return false
 			}
+		case *syntax.IndexExpr:
+			if r.lt.looksAtHost(x.Y) {
+				return false
+			}
 		case *syntax.CallExpr:
+			if r.chooses(x) {
+				return false
+			}
 			r.call(x, used)
 		case *syntax.Ident:
 			r.name(x, used)
 		}
 		return true
 	})
+}
+
+// chooses reports whether a call is table.get(key) with a key that depends on the host.
+func (r *reacher) chooses(x *syntax.CallExpr) bool {
+	fn, ok := x.Fn.(*syntax.DotExpr)
+	return ok && fn.Name.Name == "get" && len(x.Args) > 0 && r.lt.looksAtHost(x.Args[0])
 }
 
 // call notes an exec that is made here of a literal program.
