@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -169,11 +170,11 @@ func ctxSleep() *builtin {
 		Doc: Doc{
 			Name:   "ctx.sleep",
 			Text:   `Waits. A signal or a time limit of the task ends it.`,
-			Params: []Param{{Name: "duration", Type: "duration", Doc: `such as "5s"`}},
+			Params: []Param{{Name: "duration", Type: "duration", Doc: `such as "5s"; "0s" does not wait`}},
 		},
 		run: func(c *call) (starlark.Value, error) {
 			var d time.Duration
-			if err := c.unpack(func(_ string, v starlark.Value) error { return toDuration(&d, v) }); err != nil {
+			if err := c.unpack(func(_ string, v starlark.Value) error { return toPause(&d, v) }); err != nil {
 				return nil, err
 			}
 			if err := c.strand.rt.Sleep(c.strand.ctx, d); err != nil {
@@ -182,6 +183,15 @@ func ctxSleep() *builtin {
 			return starlark.None, nil
 		},
 	}
+}
+
+// toPause reads a duration that may be zero: it may have been computed.
+func toPause(dst *time.Duration, v starlark.Value) error {
+	err := toDuration(dst, v)
+	if errors.Is(err, errZeroDuration) {
+		return nil
+	}
+	return err
 }
 
 // failed is a failure of the host, or the end of the strand when that is the reason.
@@ -307,14 +317,16 @@ func await[T any](s *strand, work func() (T, error)) (T, error) {
 // hostPath reads the one argument of a method that looks at a file.
 func (c *call) hostPath() (string, error) {
 	var path string
-	err := c.unpack(func(_ string, v starlark.Value) error {
-		err := toAbsolute(&path, v)
-		if err == nil && len(path) > 1 && path[1] == '/' {
-			return fmt.Errorf("got %s; labels are for while the site loads, with read_file(%s)", short(v), short(v))
-		}
-		return err
-	})
+	err := c.unpack(func(_ string, v starlark.Value) error { return toHostPath(&path, v) })
 	return path, err
+}
+
+func toHostPath(dst *string, v starlark.Value) error {
+	err := toAbsolute(dst, v)
+	if err == nil && strings.HasPrefix(*dst, "//") {
+		return fmt.Errorf("got %s; labels are for while the site loads, with read_file(%s)", short(v), short(v))
+	}
+	return err
 }
 
 func ctxSigmask() *builtin {

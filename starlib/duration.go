@@ -12,6 +12,8 @@ import (
 
 const durationForm = `a duration in quotes, such as "90s", "2h", "1h30m" or "7d"`
 
+var errZeroDuration = errors.New("is zero")
+
 // toDuration reads a duration above zero.
 func toDuration(dst *time.Duration, v starlark.Value) error {
 	s, ok := starlark.AsString(v)
@@ -43,9 +45,13 @@ func noneMeans(what string, err error) error {
 }
 
 // rangeError is a duration that can be read and not be used.
-type rangeError struct{ text, why string }
+type rangeError struct {
+	text string
+	why  error
+}
 
 func (e *rangeError) Error() string { return fmt.Sprintf("duration %q %s", e.text, e.why) }
+func (e *rangeError) Unwrap() error { return e.why }
 
 // ParseDuration reads a time span above zero as a site writes it, numbers with units:
 // "1h30m", "7d", "1.5h", "250ms".
@@ -75,9 +81,9 @@ func ParseDuration(s string) (time.Duration, error) {
 	case s == "":
 		return bad()
 	case total.GreaterThan(largest):
-		return 0, &rangeError{s, "is too long"}
+		return 0, &rangeError{s, errors.New("is too long")}
 	case total.LessThan(decimal.NewFromInt(1)):
-		return 0, &rangeError{s, "is zero"}
+		return 0, &rangeError{s, errZeroDuration}
 	}
 	return time.Duration(total.IntPart()), nil
 }
