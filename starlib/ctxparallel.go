@@ -50,7 +50,7 @@ type parallel struct {
 
 func (p *parallel) set(name string, v starlark.Value) error {
 	if name == "limit" {
-		return toInt(&p.limit, v, 1, math.MaxInt32)
+		return toBranches(&p.limit, v)
 	}
 	return eachElement(v, "functions", func(v starlark.Value) error {
 		var fn starlark.Callable
@@ -61,6 +61,8 @@ func (p *parallel) set(name string, v starlark.Value) error {
 		return nil
 	})
 }
+
+func toBranches(dst *int, v starlark.Value) error { return toInt(dst, v, 1, math.MaxInt32) }
 
 // errBranch is the cause with which the other branches are stopped when one has failed.
 var errBranch = errors.New("another branch of ctx.parallel failed")

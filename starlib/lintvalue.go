@@ -18,15 +18,30 @@ func (lt *linter) lintValue(d *Doc, i int, x syntax.Expr) {
 		return
 	}
 	p := d.Params[i]
-	err := lt.valueError(d, p, x)
+	lt.warnValue(x, d.Name+": "+p.Name, lt.valueError(d, p, x))
+	list, ok := x.(*syntax.ListExpr)
+	if !ok || p.Type != "list of signals" {
+		return
+	}
+	for i, e := range list.List {
+		if v := literal(e); v != nil {
+			_, err := toSignal(v)
+			lt.warnValue(e, fmt.Sprintf("%s: %s[%d]", d.Name, p.Name, i), err)
+		}
+	}
+}
+
+// warnValue warns of what is wrong with a value, if anything is.
+func (lt *linter) warnValue(x syntax.Expr, what string, err error) {
 	if err == nil {
 		return
 	}
 	e := &Error{Msg: err.Error()}
 	e.explain(err)
-	lt.warn(syntax.Start(x), fmt.Sprintf("%s: %s: %s", d.Name, p.Name, e.Msg), e.Hint)
+	lt.warn(syntax.Start(x), what+": "+e.Msg, e.Hint)
 }
 
+// valueError reads a value as the call itself would.
 func (lt *linter) valueError(d *Doc, p Param, x syntax.Expr) error {
 	if d.Name == "ctx.run" && p.Name == "what" {
 		return lt.runnableError(x)
@@ -38,17 +53,20 @@ func (lt *linter) valueError(d *Doc, p Param, x syntax.Expr) error {
 	switch {
 	case p.Type == "duration" && p.Name == "timeout":
 		return toTimeout(new(time.Duration), v)
+	case d.Name == "ctx.sleep":
+		return toPause(new(time.Duration), v)
 	case p.Type == "duration":
 		return toDuration(new(time.Duration), v)
+	case p.Type == "list of signals":
+		return toSignals(new([]plan.Signal), v)
 	case d.Name == "exec" && p.Name == "ec":
 		return toExitCodes(new(plan.ExitCodes), v)
 	case d.Name == "ctx.run" && p.Name == "capture":
-		s, _ := starlark.AsString(v)
-		switch plan.Capture(s) {
-		case plan.CaptureAll, plan.CaptureTail, plan.CaptureNone:
-			return nil
-		}
-		return fmt.Errorf(`got %s, want "all", "tail" or "none"`, describe(v))
+		return toCapture(new(plan.Capture), v)
+	case d.Name == "ctx.exists", d.Name == "ctx.read":
+		return toHostPath(new(string), v)
+	case d.Name == "ctx.parallel" && p.Name == "limit":
+		return toBranches(new(int), v)
 	}
 	return nil
 }
