@@ -110,7 +110,7 @@ ctx.attempt does not catch it. It has no use in a deferred function, nor in one 
 			case err != nil:
 				return nil, err
 			case c.strand.objects:
-				return nil, errors.New("it ends a routine, and this function gives the objects of a group; return [] when there are none")
+				return nil, errSkipInGroup
 			case c.strand.cleaning:
 				return nil, errors.New("the routine has ended already; this is a deferred function")
 			}

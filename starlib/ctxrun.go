@@ -67,9 +67,9 @@ func (s *strand) allowed(step plan.Step, o plan.RunOptions) error {
 	case t == nil:
 		return nil
 	case s.objects:
-		return fmt.Errorf("got the task %q; a function that gives the objects of a group runs while its backup holds the root, so it may run execs and pipelines only", t.Name)
+		return errTaskInGroup(t)
 	case s.uses != nil && !s.uses[t]:
-		return fmt.Errorf("task %q is not in the routine's uses = [...]; add it there", t.Name)
+		return errNotInUses(t)
 	case o.Stdin != nil:
 		return fmt.Errorf("task %q has no stdin; its execs have", t.Name)
 	}

@@ -23,6 +23,7 @@ func (l *loader) warn(pos plan.Pos, format string, args ...any) {
 func (l *loader) lint() {
 	lt := l.newLinter()
 	lt.findContexts()
+	lt.findSteps()
 	for _, f := range lt.files {
 		if !f.m.own() {
 			continue
@@ -36,6 +37,7 @@ func (l *loader) lint() {
 		for _, fn := range f.funcs {
 			lt.lintBlock(fn.body)
 			lt.lintLocals(fn)
+			lt.lintReturns(fn)
 		}
 		for _, loop := range f.loops {
 			lt.lintCaptures(loop)
@@ -64,6 +66,10 @@ func (lt *linter) lintNode(n syntax.Node) {
 		lt.lintTruth(n.Cond, syntax.IF)
 	case *syntax.CondExpr:
 		lt.lintTruth(n.Cond, syntax.IF)
+	case *syntax.ForStmt:
+		lt.lintElements(n.X)
+	case *syntax.ForClause:
+		lt.lintElements(n.X)
 	case *syntax.ExprStmt:
 		lt.lintDropped(n)
 	case *syntax.DotExpr:

@@ -39,11 +39,17 @@ func (lt *linter) attributes(k kind) []string {
 func (lt *linter) lintAttribute(x *syntax.DotExpr) {
 	g, name := lt.kindOf(x.X), x.Name.Name
 	names := lt.attributes(g.kind)
+	if g.kind == argsKind {
+		names = lt.argNames(x)
+	}
 	if names == nil || slices.Contains(names, name) {
 		return
 	}
 	msg := fmt.Sprintf("%s has no %s", g.noun(), name)
 	hint := "it has " + joinWords(names)
+	if len(names) == 0 {
+		hint = fmt.Sprintf(`declare it: routine(..., args = {"%s": "default"})`, name)
+	}
 	if n := Nearest(name, names); n != "" {
 		hint = fmt.Sprintf("did you mean %s?", n)
 	} else if (g.command() || g.kind == taskKind) && slices.Contains(lt.attributes(resultKind), name) {
@@ -70,7 +76,13 @@ func (lt *linter) lintCall(x *syntax.CallExpr) {
 	case methodKind:
 		d = *g.doc
 		lt.lintNow(x, d.Name)
+		if d.Name == "ctx.skip" {
+			lt.lintSkip(x)
+		}
 	case unknownKind, noneKind:
+		return
+	case fieldKind:
+		lt.warn(syntax.Start(x.Fn), shortText(x.Fn)+" is not a function", "write it without ()")
 		return
 	default:
 		lt.warn(syntax.Start(x.Fn), g.noun()+" is not a function", "")

@@ -32,16 +32,21 @@ func (lt *linter) findContexts() {
 // runningFunctions are the functions of the text that the site has handed on to be
 // run, in the order of that.
 func (lt *linter) runningFunctions() (all []*lintFunc) {
-	byStart := map[plan.Pos]*lintFunc{}
-	for node, fn := range lt.funcs {
-		byStart[lt.l.pos(functionStart(node))] = fn
-	}
+	byStart := lt.functionsByStart()
 	for _, value := range lt.l.running {
 		if fn := byStart[lt.l.pos(value.Position())]; fn != nil {
 			all = append(all, fn)
 		}
 	}
 	return all
+}
+
+func (lt *linter) functionsByStart() map[plan.Pos]*lintFunc {
+	byStart := map[plan.Pos]*lintFunc{}
+	for node, fn := range lt.funcs {
+		byStart[lt.l.pos(functionStart(node))] = fn
+	}
+	return byStart
 }
 
 func functionStart(n syntax.Node) syntax.Position {

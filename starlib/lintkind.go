@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -25,6 +26,8 @@ const (
 	functionKind
 	builtinKind
 	methodKind // of ctx
+	argsKind   // ctx.args
+	fieldKind  // what a result has
 )
 
 // A guess is what is known of a value.
@@ -62,6 +65,8 @@ func (g guess) noun() string {
 		return "the function " + g.doc.Name
 	case methodKind:
 		return "the function " + g.doc.Name
+	case argsKind:
+		return "ctx.args"
 	}
 	return "a value"
 }
@@ -158,6 +163,10 @@ func (lt *linter) kindOfAttribute(of guess, name string) guess {
 	switch {
 	case of.kind == ctxKind && name == "host":
 		return guess{kind: hostKind}
+	case of.kind == ctxKind && name == "args":
+		return guess{kind: argsKind}
+	case of.kind == resultKind && slices.Contains(lt.attributes(resultKind), name):
+		return guess{kind: fieldKind}
 	case of.kind == ctxKind && lt.ctx[name] != nil && strings.Contains(lt.ctx[name].Signature, "("):
 		return guess{kind: methodKind, doc: lt.ctx[name]}
 	case of.kind == execKind && name == "inverse":

@@ -160,16 +160,8 @@ func (r *reacher) name(id *syntax.Ident, used syntax.Position) {
 	if g := r.lt.kindOfVariable(v); g.kind == functionKind {
 		r.function(g.fn, used)
 	}
-	name := id.Name
-	for ; v.imported != nil; v = v.imported {
-		name = v.imported.name
-	}
-	b, ok := v.bound[0].Binding.(*resolve.Binding)
-	if !ok || b.Scope != resolve.Global {
-		return
-	}
 	var stages plan.Pipeline
-	switch value := v.file.m.globals[name].(type) {
+	switch value := r.lt.globalValue(id).(type) {
 	case *execValue:
 		stages = plan.Pipeline{value.e}
 	case *pipelineValue:

@@ -4,6 +4,8 @@ import (
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"palhm/runtime/plan"
 )
 
 // A linter knows the text of a whole site: what its variables are, and which
@@ -20,6 +22,9 @@ type linter struct {
 	natives map[string]*Doc
 	ctx     map[string]*Doc    // of what ctx has
 	facts   map[*variable]bool // whether it depends on the host
+
+	routines map[*lintFunc][]*plan.Routine // that have it as a step
+	makers   map[*lintFunc]bool            // whether a group asks it for objects
 }
 
 // A lintFile is the syntax tree of a module, its names resolved.
@@ -68,6 +73,7 @@ func (l *loader) newLinter() *linter {
 	lt := &linter{
 		l: l, byLabel: map[label]*lintFile{}, vars: map[*syntax.Ident]*variable{}, funcs: map[syntax.Node]*lintFunc{},
 		parents: map[syntax.Node]syntax.Node{}, docs: docsByName(builtins()), natives: docsByName(natives()), ctx: ctxDocs(), facts: map[*variable]bool{}, loading: map[string]string{},
+		routines: map[*lintFunc][]*plan.Routine{}, makers: map[*lintFunc]bool{},
 	}
 	for _, b := range builtins() {
 		lt.loading[b.Name] = b.loading

@@ -79,10 +79,12 @@ func (lt *linter) runnableError(x syntax.Expr) error {
 	switch g := lt.kindOf(x); g.kind {
 	case functionKind, builtinKind, methodKind:
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task; a function is called: %s(...)", g.noun(), shortText(x))
-	case groupKind, ctxKind, hostKind, resultKind, outcomeKind:
+	case groupKind, ctxKind, hostKind, argsKind, resultKind, outcomeKind:
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task", g.noun())
 	}
 	switch x.(type) {
+	case *syntax.Ident:
+		return lt.taskError(x)
 	case *syntax.ListExpr, *syntax.TupleExpr:
 		return errors.New("got a list, want an exec, a pipeline or a task; run its elements one by one")
 	}
