@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"palhm/backends"
@@ -153,6 +154,28 @@ func TestGraceEndsInAHurry(t *testing.T) {
 		return rt.Sleep(grace, time.Hour)
 	})))
 	wantError(t, err, "palhm was told twice to stop")
+}
+
+// It ends all the same: what hangs in it must not hold palhm up for ever.
+func TestGraceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		begin := time.Now()
+		err := f.runWith(ctx, routineTask(callStep(func(ctx context.Context, rt plan.Runtime) error {
+			grace, done := rt.Grace(ctx)
+			defer done()
+			if err := rt.Sleep(grace, time.Hour); err != nil {
+				t.Errorf("got %v: nobody has asked to stop", err)
+			}
+			cancel(errors.New("once"))
+			return rt.Sleep(grace, time.Hour)
+		})))
+		wantError(t, err, "a deferred function timed out after 30s")
+		if got := time.Since(begin); got != time.Hour+30*time.Second {
+			t.Errorf("it took %v", got)
+		}
+	})
 }
 
 // Objects that functions give are made like all others: groups that depend on theirs
