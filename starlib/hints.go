@@ -120,6 +120,8 @@ func evalHint(msg string) string {
 		return "commands are joined with |; palhm has no redirection, an object's path says where the output goes"
 	case strings.HasPrefix(msg, "unknown binary op: ") && strings.Contains(msg, "NoneType"):
 		return `env(name) and which(name) are None where there is nothing; env("NAME", "default") is not`
+	case strings.Contains(msg, "invalid literal with base") && strings.HasSuffix(msg, "\n"):
+		return "it ends with a newline: int(r.stdout.strip())"
 	case strings.Contains(msg, "called recursively"):
 		return "a function cannot call itself; write a loop"
 	}

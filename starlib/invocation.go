@@ -70,6 +70,14 @@ func (e *Error) skips() bool {
 	return ok
 }
 
+// line is the message with the way out, if there is one.
+func (e *Error) line() string {
+	if e.Hint == "" {
+		return e.Msg
+	}
+	return e.Msg + "; " + e.Hint
+}
+
 // A strand is a Starlark thread of an invocation. Its context ends what blocks.
 type strand struct {
 	*invocation

@@ -132,7 +132,7 @@ func (o *outcomeValue) Attr(name string) (starlark.Value, error) {
 		if o.err == nil {
 			return starlark.None, nil
 		}
-		return starlark.String(o.err.Msg), nil
+		return starlark.String(o.err.line()), nil
 	}
 	return nil, nil
 }

@@ -81,6 +81,9 @@ func (r *routineArgs) steps(v starlark.Value) error {
 
 func (r *routineArgs) step(v starlark.Value) error {
 	s := plan.Step{Pos: r.task.Pos}
+	if v == starlark.None {
+		return errors.New("got None, want an exec, a pipeline, a task or a function; a function is given without being called, as in [f]")
+	}
 	if fn, ok := v.(*starlark.Function); ok {
 		f, err := r.l.toFunction(fn)
 		if err != nil {

@@ -149,7 +149,7 @@ func (a Arg) Parse(text string) (any, error) {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil
 		}
-		return nil, errors.New("want an int, such as 3")
+		return nil, errors.New("want an int of at most 64 bits, such as 3")
 	case ArgBool:
 		switch text {
 		case "true", "True":
