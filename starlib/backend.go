@@ -28,7 +28,7 @@ The newest copy is never rotated away, so peak use is root_size_limit plus one c
 			Params: []Param{
 				{Name: "root", Type: "string", Doc: "the directory; a relative one is meant from the current directory"},
 				{Name: "dmode", Type: "string", Default: `"750"`, KeywordOnly: true, Doc: "octal permission bits of directories"},
-				{Name: "fmode", Type: "string", Default: `"640"`, KeywordOnly: true, Doc: "octal permission bits of files"},
+				{Name: "fmode", Type: "string", Default: `"640"`, KeywordOnly: true, Doc: "octal permission bits of files; the owner has to be able to read"},
 				{Name: "nb_copy_limit", Type: "number or string", Default: `"Infinity"`, KeywordOnly: true, Doc: "how many copies stay, at least 1"},
 				{Name: "root_size_limit", Type: "size", Default: `"Infinity"`, KeywordOnly: true, Doc: `how many bytes the copies may take together: a number, or a string such as "1.5TiB" or "300GB"`},
 				{Name: "block_size", Type: "size", Default: `"1MiB"`, KeywordOnly: true, Doc: `how much is written at a time, "4KiB" to "64MiB"; a large object takes twice as much memory`},
@@ -84,7 +84,7 @@ func (b *backendValue) setLocalFS(name string, v starlark.Value) error {
 	case "dmode":
 		return toMode(&fs.DirMode, v)
 	case "fmode":
-		return toMode(&fs.FileMode, v)
+		return toFileMode(&fs.FileMode, v)
 	case "nb_copy_limit":
 		return toLimit(&b.backend.Limits.Copies, v, false)
 	case "root_size_limit":

@@ -31,3 +31,14 @@ func toMode(dst *plan.Mode, v starlark.Value) error {
 	*dst = plan.Mode(bits)
 	return nil
 }
+
+// toFileMode reads the mode of files, which palhm has to be able to read again.
+func toFileMode(dst *plan.Mode, v starlark.Value) error {
+	if err := toMode(dst, v); err != nil {
+		return err
+	}
+	if *dst&0o400 == 0 {
+		return fmt.Errorf(`got %s, with which the owner cannot read what is kept; want "400" or more, such as "640"`, short(v))
+	}
+	return nil
+}

@@ -33,7 +33,7 @@ const (
 type Options struct {
 	Root     string    // a directory; it need not exist
 	DirMode  plan.Mode // of ROOT, when it is made, and of every directory of a copy; the owner's rwx is added; 0 = DefaultDirMode
-	FileMode plan.Mode // of every file of a copy; 0 = DefaultFileMode
+	FileMode plan.Mode // of every file of a copy, with the owner's right to read; 0 = DefaultFileMode
 
 	// BlockSize is how many bytes of a stream are written at a time; 0 =
 	// DefaultBlockSize. An object that is larger takes two blocks of memory. When it
@@ -89,6 +89,8 @@ func New(o Options) (*Store, error) {
 	switch {
 	case o.DirMode > 0o777 || o.FileMode > 0o777:
 		return nil, fmt.Errorf("localfs %s: got modes %s and %s, want permission bits, such as 750", root, o.DirMode, o.FileMode)
+	case o.FileMode&0o400 == 0:
+		return nil, fmt.Errorf("localfs %s: got file mode %s, want one with which the owner can read, such as 640", root, o.FileMode)
 	case o.BlockSize < 0 || o.BlockSize > maxBlockSize:
 		return nil, fmt.Errorf("localfs %s: got block size %d, want 1 to %d bytes", root, o.BlockSize, maxBlockSize)
 	}

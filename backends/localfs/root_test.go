@@ -19,7 +19,7 @@ import (
 // TestNewRefuses: what could only fail later.
 func TestNewRefuses(t *testing.T) {
 	for _, o := range []localfs.Options{
-		{}, {Root: "/x", DirMode: 0o4750}, {Root: "/x", FileMode: 0o1640}, {Root: "/x", BlockSize: -1}, {Root: "/x", BlockSize: 1 << 40},
+		{}, {Root: "/x", DirMode: 0o4750}, {Root: "/x", FileMode: 0o1640}, {Root: "/x", FileMode: 0o200}, {Root: "/x", BlockSize: -1}, {Root: "/x", BlockSize: 1 << 40},
 	} {
 		if _, err := localfs.New(o); err == nil {
 			t.Errorf("New(%+v): got no error", o)
@@ -72,12 +72,12 @@ func TestModes(t *testing.T) {
 			dir := t.TempDir()
 			defer unix.Umask(unix.Umask(umask))
 			root := filepath.Join(dir, "new/root")
-			s := newStoreWith(t, localfs.Options{Root: root, DirMode: 0o070, FileMode: 0o044})
+			s := newStoreWith(t, localfs.Options{Root: root, DirMode: 0o070, FileMode: 0o444})
 			c := mustBegin(t, s, copy1)
 			staged := filepath.Join(root, ".palhm/staging", copy1)
 			r := readerFunc(func(p []byte) (int, error) {
 				info, err := os.Stat(filepath.Join(staged, "d/e/a"))
-				if err != nil || info.Mode().Perm()&^0o044 != 0 {
+				if err != nil || info.Mode().Perm()&^0o444 != 0 {
 					t.Errorf("while it is written: got mode %v, %v", info.Mode(), err)
 				}
 				return 0, errors.New("enough")
@@ -96,7 +96,7 @@ func TestModes(t *testing.T) {
 				wantMode(t, filepath.Join(root, d), 0o770)
 			}
 			for _, f := range []string{"d/e/a", ".palhm/manifest.json", ".palhm/SHA256SUMS"} {
-				wantMode(t, filepath.Join(root, copy1, f), 0o044)
+				wantMode(t, filepath.Join(root, copy1, f), 0o444)
 			}
 			for _, d := range []string{".palhm", ".palhm/staging"} {
 				wantMode(t, filepath.Join(root, d), 0o700)
