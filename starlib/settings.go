@@ -16,7 +16,7 @@ func settingsBuiltin() *builtin {
 			Text: `The site's own settings, at most once.`,
 			Params: []Param{
 				{Name: "nb_workers", Type: "int", Default: "0", KeywordOnly: true, Doc: "objects made at a time: 0 is the CPUs that palhm may use, negative is no limit"},
-				{Name: "vl", Type: "int", Default: "3", KeywordOnly: true, Doc: "verbosity: 0 critical, 1 error, 2 warning, 3 info, 4 and above debug"},
+				{Name: "vl", Type: "int", Default: "3", KeywordOnly: true, Doc: "verbosity: 0 only why a run failed, 1 error, 2 warning, 3 info, 4 and above debug"},
 				{Name: "on_failure", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 1, 4, 5 or by a signal other than SIGINT; notice() is in @palhm//mail.star`},
 				{Name: "on_success", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 0`},
 			},

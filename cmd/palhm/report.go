@@ -10,8 +10,10 @@ import (
 
 // report tells what made a command fail. Mistakes of the command line and of a
 // site are printed as they are, so that an editor finds FILE:LINE:COL; whatever
-// went wrong in a run is a log record.
+// went wrong in a run is a log record, which every verbosity shows: an exit code
+// alone would say nothing.
 func (a *app) report(err error) {
+	a.level.Set(min(a.level.Level(), slog.LevelError))
 	var usage *usageError
 	var site *siteError
 	var after *afterError
