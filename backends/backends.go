@@ -86,6 +86,13 @@ type Locker interface {
 	Lock(ctx context.Context, owner Owner, wait time.Duration) (release func() error, err error)
 }
 
+// Finder is the optional ability of a Store to say whether its root is there, for who
+// must not make it: a root that is missing is often a disk that is not mounted.
+type Finder interface {
+	// Find changes nothing. The error wraps fs.ErrNotExist when there is no root.
+	Find(ctx context.Context) error
+}
+
 // Warner is the optional ability of a Copy to tell what went less well than asked
 // for, such as a refused preallocation, without having failed.
 type Warner interface {

@@ -64,6 +64,7 @@ type Store struct {
 var (
 	_ backends.Store  = (*Store)(nil)
 	_ backends.Locker = (*Store)(nil)
+	_ backends.Finder = (*Store)(nil)
 	_ backends.Copy   = (*Copy)(nil)
 	_ backends.Warner = (*Copy)(nil)
 )
@@ -105,6 +106,18 @@ func New(o Options) (*Store, error) {
 
 // Root is the directory, absolute.
 func (s *Store) Root() string { return s.root }
+
+// Find looks whether ROOT is there.
+func (s *Store) Find(context.Context) error {
+	root, err := s.openRoot()
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("find the root: %w: mount its disk, or make a first copy", err)
+	}
+	if err != nil {
+		return fmt.Errorf("find the root: %w", err)
+	}
+	return root.close()
+}
 
 // openRoot opens ROOT as it is. The error wraps fs.ErrNotExist when there is none.
 func (s *Store) openRoot() (*dir, error) {

@@ -52,6 +52,9 @@ func TestRootIsMadeByRunsOnly(t *testing.T) {
 	if err := errors.Join(s.Recover(t.Context()), s.Remove(t.Context(), copy1)); err != nil {
 		t.Error(err)
 	}
+	if err := s.Find(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("find: got %v", err)
+	}
 	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
 		t.Errorf("made %s", entries[0].Name())
 	}
@@ -60,6 +63,9 @@ func TestRootIsMadeByRunsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	release()
+	if err := s.Find(t.Context()); err != nil {
+		t.Error(err)
+	}
 	wantMode(t, filepath.Join(dir, "a"), 0o750)
 	wantMode(t, filepath.Join(dir, "a/b"), 0o750)
 }

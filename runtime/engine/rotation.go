@@ -102,6 +102,11 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 	if err != nil {
 		return nil, nil, err
 	}
+	if f, ok := store.(backends.Finder); ok { // the lock would make the root
+		if err := f.Find(ctx); err != nil {
+			return fail(err)
+		}
+	}
 	release, err := e.lock(ctx, store, t.Name)
 	if err != nil {
 		return fail(err)
