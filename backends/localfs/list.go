@@ -16,7 +16,8 @@ import (
 )
 
 // List returns the copies in ROOT. Anything there that is no copy is left out: a
-// plain file, a link, a directory whose name is no copy's or that holds no manifest.
+// plain file, a link, a directory whose name is no copy's, or that has a .palhm and
+// no manifest, or no file at all.
 func (s *Store) List(ctx context.Context) ([]backends.Info, error) {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +63,8 @@ func look(root *dir, name string) (info backends.Info, ok bool) {
 	_, err = d.lstat(plan.ReservedDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return lookForeign(d, info), format == plan.PrefixISO
+		info, ok = lookForeign(d, info)
+		return info, ok && format == plan.PrefixISO
 	case err != nil:
 		info.Damage = err
 		return info, true
@@ -70,11 +72,12 @@ func look(root *dir, name string) (info backends.Info, ok bool) {
 	return lookManifest(d, info)
 }
 
-// lookForeign measures a copy of the Python program, which wrote no manifest.
-func lookForeign(d *dir, info backends.Info) backends.Info {
+// lookForeign measures a copy of the Python program, which wrote no manifest. Without
+// a file in it, it is none: counted, it would push a whole one out.
+func lookForeign(d *dir, info backends.Info) (backends.Info, bool) {
 	info.Foreign = true
 	info.Size, info.Objects, info.Damage = measure(d)
-	return info
+	return info, info.Objects > 0 || info.Damage != nil
 }
 
 // measure adds up the plain files in d and below.

@@ -458,6 +458,23 @@ func TestListChangesNothing(t *testing.T) {
 	}
 }
 
+// TestForeignWithoutFiles: what holds no file is no copy, and nobody removes it.
+func TestForeignWithoutFiles(t *testing.T) {
+	root := t.TempDir()
+	s := newStore(t, root)
+	mustMakeCopy(t, s, copy2, "a", "x")
+	nested := filepath.Join(root, copy1, "etc/empty")
+	if err := errors.Join(os.MkdirAll(nested, 0o755), os.Symlink("/etc/passwd", filepath.Join(root, copy1, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	wantCopies(t, s, copy2)
+	if err := s.Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	plant(t, nested+"/file", "") // an empty file is one
+	wantCopies(t, s, copy1, copy2)
+}
+
 // TestForeignSize follows no link and counts apparent sizes.
 func TestForeignSize(t *testing.T) {
 	root := t.TempDir()
