@@ -120,6 +120,8 @@ func TestSelectIgnores(t *testing.T) {
 		}
 		if len(r.Notices) != 1 || !strings.Contains(r.Notices[0], "unexpected end of JSON") {
 			t.Errorf("notices %q, want one about the damaged copy", r.Notices)
+		} else if !strings.Contains(r.Notices[0], "sha256sum -c .palhm/SHA256SUMS") || !strings.Contains(r.Notices[0], "move it out of the root or remove it") {
+			t.Errorf("notice %q, want one that says what to do", r.Notices[0])
 		}
 	})
 	t.Run("copies of the Python program count", func(t *testing.T) {
