@@ -28,6 +28,11 @@ var errNoModes = errors.New("the file system does not keep permission modes")
 // openPath opens a directory by its path, links included.
 func openPath(path string, fault func(op, path string) error) (*dir, error) {
 	f, err := openat(unix.AT_FDCWD, path, path, unix.O_DIRECTORY)
+	if errors.Is(err, fs.ErrNotExist) {
+		if to, e := os.Readlink(path); e == nil {
+			err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w: it is a link to %s, which is not there", unix.ENOENT, to)}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

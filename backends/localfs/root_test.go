@@ -70,6 +70,28 @@ func TestRootIsMadeByRunsOnly(t *testing.T) {
 	wantMode(t, filepath.Join(dir, "a/b"), 0o750)
 }
 
+// TestRootLinkToNothing: nothing is made in place of what is missing, be the link ROOT
+// or above it.
+func TestRootLinkToNothing(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("unplugged", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{link, link + "/a/b"} {
+		s := newStore(t, root)
+		_, lockErr := s.Lock(t.Context(), backends.Owner{}, 0)
+		_, beginErr := s.Begin(t.Context(), copy1)
+		for _, err := range []error{lockErr, beginErr} {
+			wantError(t, err, link+":", "it is a link to unplugged, which is not there")
+		}
+		wantCopies(t, s)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) > 1 {
+		t.Errorf("made %v", entries)
+	}
+}
+
 // TestModes: exactly those that were asked for, whatever the umask, for every
 // directory and file, and never wider while a file is being written.
 func TestModes(t *testing.T) {
