@@ -24,6 +24,8 @@ func execBuiltin() *builtin {
     home = tar("-C", "/", "home")
 
 Of the keywords of such a call, env is merged, inverse stays unless it is given, and each other one replaces.
+What a call says of env, clean_env and user it says of the inverse too, unless it gives one: what loads a dump
+finds the server as the dump did. cwd is not passed on, nor is any argument.
 A secret cannot be an argument, because every user of the host can read the arguments of a process.`,
 			Params: execParams(),
 		},
@@ -74,7 +76,8 @@ func newExec(pos plan.Pos) *plan.Exec {
 type execValue struct {
 	loader *loader
 	e      *plan.Exec
-	broken bool // a mistake in it is already reported
+	undo   *plan.Exec // the inverse that a call may still say things of; nil = none
+	broken bool       // a mistake in it is already reported
 }
 
 var (
@@ -97,6 +100,10 @@ func (x *execValue) CallInternal(thread *starlark.Thread, args starlark.Tuple, k
 		e.Pos = c.caller()
 		e.Argv = slices.Clip(e.Argv)
 		child := &execValue{loader: x.loader, e: &e, broken: x.broken}
+		if e.Inverse != nil {
+			undo := *e.Inverse
+			e.Inverse, child.undo = &undo, &undo
+		}
 		return child, child.take(c)
 	})
 }
@@ -120,15 +127,15 @@ func (x *execValue) take(c *call) error {
 func (x *execValue) set(name string, v starlark.Value) error {
 	switch name {
 	case "env":
-		return mergeEnv(&x.e.Env, v)
+		return x.both(func(e *plan.Exec) error { return mergeEnv(&e.Env, v) })
 	case "clean_env":
-		return toBool(&x.e.CleanEnv, v)
+		return x.both(func(e *plan.Exec) error { return toBool(&e.CleanEnv, v) })
 	case "ec":
 		return toExitCodes(&x.e.ExitCodes, v)
 	case "cwd":
 		return toAbsolute(&x.e.Dir, v)
 	case "user":
-		return toUser(&x.e.User, v)
+		return x.both(func(e *plan.Exec) error { return toUser(&e.User, v) })
 	case "timeout":
 		return toTimeout(&x.e.Timeout, v)
 	case "stdin":
@@ -143,6 +150,14 @@ func (x *execValue) set(name string, v starlark.Value) error {
 		return toExec(&x.e.Inverse, v)
 	}
 	panic("exec has no parameter " + name)
+}
+
+// both sets what holds for an exec and for the inverse that it had before the call.
+func (x *execValue) both(set func(*plan.Exec) error) error {
+	if err := set(x.e); err != nil || x.undo == nil {
+		return err
+	}
+	return set(x.undo)
 }
 
 func toExec(dst **plan.Exec, v starlark.Value) error {

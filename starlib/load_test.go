@@ -122,8 +122,54 @@ routine("quiet", shared)
 	if loud.Inverse == nil || loud.Inverse.Argv[0] != "undo" {
 		t.Errorf("inverse: got %v, want undo to stay", loud.Inverse)
 	}
+	if quiet.Inverse.User != "" || quiet.Inverse.Env != nil {
+		t.Errorf("inverse of the shared exec: got %+v, want it as it was", quiet.Inverse)
+	}
 	if loud.VerbosityStderr != 5 || loud.ExitCodes.Low != 7 || !loud.CleanEnv || loud.Dir != "/" || loud.User != "u" || loud.Stdin == nil {
 		t.Errorf("keywords: got %+v, want those given", loud)
+	}
+}
+
+// What undoes an exec is run where the exec was: with its variables, as its user. An inverse
+// that a call gives is taken as it is, whatever stands beside it.
+func TestCallsSayWhereTheInverseRuns(t *testing.T) {
+	site := mustLoad(t, `
+other = exec("other", env = {"X": "own"})
+dump = exec("dump", user = "first", env = {"A": "1"}, inverse = exec("load", env = {"L": "0"}))
+routine("r", [
+    dump,
+    dump("-x", user = "second", env = {"A": "2", "B": secret(env = "S")}, clean_env = True, cwd = "/", ec = 7, timeout = "1s", stdin = "s"),
+    dump(user = "second")(env = {"B": "3"}, user = None, inverse = None),
+    dump(user = "second", inverse = other, env = {"B": "3"}),
+    other,
+])
+`)
+	for i, want := range []string{"load L", "second clean load A B=S L", "second load B L", "other X", ""} {
+		x := site.Tasks[0].Routine.Steps[i].Pipeline[0].Inverse
+		if x == nil {
+			x = &plan.Exec{}
+		}
+		words := []string{x.User}
+		if x.CleanEnv {
+			words = append(words, "clean")
+		}
+		words = append(words, x.Argv...)
+		for _, v := range x.Env {
+			name := v.Name
+			if s := v.Value.Secret; s != nil {
+				name += "=" + s.Env
+			}
+			words = append(words, name)
+		}
+		if got := strings.TrimSpace(strings.Join(words, " ")); got != want {
+			t.Errorf("step %d: got the inverse %q, want %q", i+1, got, want)
+		}
+		if x.Dir != "" || x.Timeout != 0 || x.Stdin != nil || len(x.Argv) > 0 && x.ExitCodes.String() != "0" {
+			t.Errorf("step %d: got the inverse %+v, want nothing of the call but where it runs", i+1, x)
+		}
+	}
+	if other := site.Tasks[0].Routine.Steps[4].Pipeline[0]; other.User != "" || len(other.Env) != 1 {
+		t.Errorf("an exec that is another's inverse: got %+v, want it as it was", other)
 	}
 }
 

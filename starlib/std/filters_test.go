@@ -151,6 +151,11 @@ func TestGPG(t *testing.T) {
 		stored[50_000] ^= 1
 		owner.fails(inverse(t, filter), stored, "gpg")
 	})
+	t.Run("keyring of its own", func(t *testing.T) {
+		anywhere := newPlace(t)
+		filter := library(t, fmt.Sprintf(`gpg_encrypt(recipient = "backup@example.org")(env = {"GNUPGHOME": %q})`, owner.path(".gnupg")))
+		equal(t, "there and back", anywhere.run(inverse(t, filter), anywhere.run(filter, sample(1000))), sample(1000))
+	})
 	t.Run("unknown recipient", func(t *testing.T) {
 		host.fails(library(t, `gpg_encrypt(recipient = "someone@example.org")`), sample(10), "someone@example.org: .*No public key")
 	})

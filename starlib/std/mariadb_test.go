@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"unicode/utf8"
+
+	"palhm/runtime/plan"
 )
 
 // newMariaDB starts a server whose root has the password geheim, and writes the
@@ -72,6 +74,19 @@ func TestMariaDB(t *testing.T) {
 		equal(t, "answers", ask(to), want)
 		to.sh("mariadb --execute='FLUSH PRIVILEGES'")
 		equal(t, "what reader sees", []byte(to.sh("mariadb --user=reader --password=x --batch --skip-column-names --execute='SELECT COUNT(*) FROM wiki.page'")), []byte("20000\n"))
+	})
+	t.Run("as declared", func(t *testing.T) {
+		// Nobody's settings but those that the dump was given: a home without a password, and that.
+		declared := func(p *place) plan.Pipeline {
+			home := p.mkdir("home")
+			p.write("home/.my.cnf", fmt.Sprintf("[client]\nsocket = %s\nuser = root\n", p.path("socket")))
+			return library(t, fmt.Sprintf(`mysqldump("--all-databases", env = {"HOME": %q, "MYSQL_PWD": secret(file = %q)})`,
+				home, p.write("password", "geheim\n")))
+		}
+		to, _ := newMariaDB(t)
+		all := from.with("HOME", "/nonexistent").run(declared(from), nil)
+		to.with("HOME", "/nonexistent").run(inverse(t, declared(to)), all)
+		equal(t, "answers", ask(to), want)
 	})
 	t.Run("one database", func(t *testing.T) {
 		to, _ := newMariaDB(t)

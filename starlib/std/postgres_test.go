@@ -24,9 +24,8 @@ func newCluster(t *testing.T) *cluster {
 	p.sh(fmt.Sprintf("%s/initdb --username=admin --pwfile=password --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync -D data", bin))
 	c := &cluster{socket: p.dir}
 	c.env = fmt.Sprintf(`{"PGHOST": %q, "PGUSER": "admin", "PGPASSWORD": secret(file = %q)}`, p.dir, p.path("password"))
-	c.place = p.with("PGHOST", p.dir)
-	admin := c.place.with("PGUSER", "admin").with("PGPASSWORD", "geheim")
-	c.stop = admin.serve("psql -Xqc 'SELECT 1' postgres", filepath.Join(bin, "postgres"), "-D", "data", "-k", p.dir, "-h", "", "-F")
+	c.place = p // where the server is is said by the dumps, and holds for what loads them
+	c.stop = c.admin().serve("psql -Xqc 'SELECT 1' postgres", filepath.Join(bin, "postgres"), "-D", "data", "-k", p.dir, "-h", "", "-F")
 	return c
 }
 
@@ -41,7 +40,9 @@ func postgresPrograms(t *testing.T) string {
 }
 
 // admin is the place for psql, as the role that may do everything.
-func (c *cluster) admin() *place { return c.place.with("PGUSER", "admin").with("PGPASSWORD", "geheim") }
+func (c *cluster) admin() *place {
+	return c.place.with("PGHOST", c.dir).with("PGUSER", "admin").with("PGPASSWORD", "geheim")
+}
 
 const shopSQL = `
 CREATE ROLE "shop owner" LOGIN PASSWORD 'x';
@@ -96,18 +97,19 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("pg_dumpall into a new cluster", func(t *testing.T) {
 		to := newCluster(t)
 		dump := from.run(library(t, fmt.Sprintf("pg_dumpall(env = %s)", from.env)), nil)
-		load := inverse(t, library(t, "pg_dumpall"))
-		to.admin().run(load, dump)
+		load := inverse(t, library(t, fmt.Sprintf("pg_dumpall(env = %s)", to.env)))
+		to.run(load, dump)
 		equal(t, "answers", to.ask(), want)
 		equal(t, "dump of what was loaded", comparable(to.run(library(t, fmt.Sprintf("pg_dumpall(env = %s)", to.env)), nil)), comparable(dump))
-		to.admin().fails(load, dump, "already exists")
+		to.fails(load, dump, "already exists")
 	})
 
 	for _, fn := range []string{"pg_dump", "pg_dump_custom"} {
 		t.Run(fn, func(t *testing.T) {
 			to := newCluster(t)
-			globals := from.run(library(t, fmt.Sprintf(`pg_dumpall("--globals-only", env = %s)`, from.env)), nil)
-			to.admin().run(inverse(t, library(t, "pg_dumpall")), globals)
+			roles := `pg_dumpall("--globals-only", env = %s)`
+			globals := from.run(library(t, fmt.Sprintf(roles, from.env)), nil)
+			to.run(inverse(t, library(t, fmt.Sprintf(roles, to.env))), globals)
 
 			dump := from.run(library(t, fmt.Sprintf(`%s("shop", env = %s)`, fn, from.env)), nil)
 			load := inverse(t, library(t, fmt.Sprintf(`%s("shop", env = %s)`, fn, to.env)))

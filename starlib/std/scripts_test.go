@@ -78,6 +78,9 @@ func TestServerSite(t *testing.T) {
 			if g.Name != "facts" && o.Pipeline[len(o.Pipeline)-1].Argv[0] != "gpg" {
 				t.Errorf("%s is not encrypted", o.Path)
 			}
+			if dump := o.Pipeline[0]; dump.Inverse != nil && dump.Inverse.User != dump.User {
+				t.Errorf("%s is dumped as user %q and loaded as user %q", o.Path, dump.User, dump.Inverse.User)
+			}
 		}
 	}
 }
