@@ -21,10 +21,12 @@ type failure struct {
 	Object string         `json:"object,omitempty"`
 	Step   int            `json:"step,omitempty"` // from 1
 	Pos    string         `json:"pos,omitempty"`
-	Stages []stageFailure `json:"stages,omitempty"` // the cause first
+	Stages []stageFailure `json:"stages,omitempty"` // the cause first, if it is a stage
 	Said   []stageFailure `json:"said,omitempty"`   // stages that ended well and complained, of a result that is too small
 	Others []failure      `json:"others,omitempty"` // objects that failed on their own at the same time
 	Note   string         `json:"note,omitempty"`   // what became of the copy
+
+	late bool // a time limit stopped the stages, and Error names none of them
 }
 
 // stageFailure is a stage that is not good.
@@ -53,6 +55,8 @@ func newFailure(err error) failure {
 	}
 	var p *proc.Error
 	if errors.As(err, &p) {
+		_, timeout := errors.AsType[*engine.TimeoutError](p.Reason)
+		f.late = timeout && p.Cause == nil
 		if p.Cause != nil {
 			f.Stages = append(f.Stages, newStageFailure(p.Cause))
 		}
@@ -115,7 +119,10 @@ func (f failure) details() []string {
 		lines = strings.Split(rest, "\n")
 	}
 	for i, s := range f.Stages {
-		if i > 0 {
+		switch {
+		case f.late:
+			lines = append(lines, "  "+s.Error)
+		case i > 0:
 			lines = append(lines, "  also "+s.Error)
 		}
 		for _, l := range s.Stderr {

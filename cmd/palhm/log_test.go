@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"palhm/runtime/engine"
 	"palhm/runtime/plan"
@@ -48,6 +49,29 @@ func TestFailureForPeople(t *testing.T) {
 `
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// When the time was up each stage that still ran is named; after a signal none needs to be.
+func TestFailureOfTime(t *testing.T) {
+	stopped := func(cause error) string {
+		return logged(logText, 1, func(a *app) {
+			a.report(&engine.Error{Task: "backup", Object: "db.sql", Err: &proc.Error{
+				Reason: fmt.Errorf("stopped: %w", cause),
+				Others: []*proc.StageError{{Index: 0, Count: 2, Argv: []string{"mysqldump"}, Code: -1, Signal: syscall.SIGTERM, Killed: true, Stderr: []byte("waiting\n")}},
+			}})
+		})
+	}
+	_, got, _ := strings.Cut(stopped(&engine.TimeoutError{What: "object db.sql", After: time.Second}), " ")
+	want := `palhm: error: task backup: object db.sql: stopped: object db.sql timed out after 1s
+  stage 1 of 2 (mysqldump): stopped by palhm (SIGTERM)
+  | waiting
+`
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	if got := stopped(signalError{syscall.SIGTERM}); strings.Contains(got, "stage") {
+		t.Errorf("after a signal: got:\n%s\nwant no stage", got)
 	}
 }
 

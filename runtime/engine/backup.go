@@ -228,7 +228,7 @@ func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, at *level)
 		case failed == nil:
 			failed = res.err
 			cancel(errSibling)
-		case !errors.Is(res.err, errSibling) && context.Cause(ctx) == errSibling:
+		case !errors.Is(res.err, errSibling) && (context.Cause(ctx) == errSibling || isTimeout(context.Cause(ctx))):
 			failed.Others = append(failed.Others, res.err)
 		}
 	}

@@ -37,6 +37,7 @@ type memory struct {
 	removeErr  map[string]error
 	recoverErr error
 	hide       bool // List shows nothing
+	stalls     bool // Put reads nothing until its context ends
 	onRemove   func(prefix string)
 }
 
@@ -117,7 +118,11 @@ func (m *memory) Recover(context.Context) error {
 	return m.recoverErr
 }
 
-func (c *memoryCopy) Put(_ context.Context, path string, r io.Reader, _ int64) (int64, error) {
+func (c *memoryCopy) Put(ctx context.Context, path string, r io.Reader, _ int64) (int64, error) {
+	if c.store.stalls {
+		<-ctx.Done()
+		return 0, context.Cause(ctx)
+	}
 	if c.store.putErr != nil {
 		if err := c.store.putErr(path); err != nil {
 			io.CopyN(io.Discard, r, 1) //nolint:errcheck
@@ -557,6 +562,51 @@ func TestTimeouts(t *testing.T) {
 				t.Errorf("left %v and %v", f.store.names(), f.store.open)
 			}
 		})
+	}
+}
+
+// What still ran when the time was up is in the error, whether the pipeline or the
+// backend noticed it first.
+func TestTimeoutNamesWhatStillRan(t *testing.T) {
+	for _, stalls := range []bool{false, true} {
+		for _, whole := range []bool{false, true} {
+			f := newFixture(t)
+			f.store.stalls = stalls
+			f.Workers = 2
+			late := sh("echo waiting >&2; exec sleep 60")
+			a, b := object("a", sh("true"), late), object("b", late)
+			task := backupTask(a, b)
+			if whole {
+				task.Timeout = 500 * time.Millisecond
+			} else {
+				a.Timeout = 500 * time.Millisecond
+			}
+			err := f.run(t, task)
+			var e *engine.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got the error %v, want one of the engine", err)
+			}
+			wantLate(t, e)
+			if whole && len(e.Others) != 1 || !whole && len(e.Others) != 0 {
+				t.Errorf("%s: besides, got %v", e, e.Others)
+			}
+			for _, o := range e.Others {
+				wantLate(t, o)
+			}
+		}
+	}
+}
+
+// wantLate checks that an error names the one stage that still ran, and what it said.
+func wantLate(t *testing.T, e *engine.Error) {
+	t.Helper()
+	wantError(t, e, "stopped: ", " timed out after 500ms")
+	p, ok := errors.AsType[*proc.Error](e.Err)
+	if !ok || p.Cause != nil || len(p.Others) != 1 {
+		t.Fatalf("%v: got %+v, want one stage that still ran", e, p)
+	}
+	if s := p.Others[0]; !s.Killed || s.Index != s.Count-1 || string(s.Stderr) != "waiting\n" {
+		t.Errorf("%v: got %+v, want the last stage with its stderr", e, s)
 	}
 }
 

@@ -18,7 +18,7 @@ type Error struct {
 	Step   int      // number of the step that failed, from 1, or 0
 	Pos    plan.Pos // where the part was declared
 	Err    error
-	Others []*Error // objects that failed on their own at the same time
+	Others []*Error // objects that failed on their own at the same time, or that a time limit stopped too
 	Note   string   // what became of the copy, or ""
 }
 
@@ -61,6 +61,11 @@ func (e *TimeoutError) Error() string { return fmt.Sprintf("%s timed out after %
 
 // Timeout makes the error a timeout for whoever asks with net.Error's method.
 func (e *TimeoutError) Timeout() bool { return true }
+
+func isTimeout(err error) bool {
+	_, ok := errors.AsType[*TimeoutError](err)
+	return ok
+}
 
 // errSibling is the cause with which the running objects are stopped when another
 // object of their backup has failed.

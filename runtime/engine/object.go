@@ -83,7 +83,8 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 	defer p.Close()
 	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Pipeline, item: item, min: o.MinSize}, o.AllocSize)
 	if err != nil {
-		return backends.ObjectRecord{}, stopped(ctx, err)
+		p.Close()
+		return backends.ObjectRecord{}, stopped(ctx, err, p.Results())
 	}
 	p.Close()
 	return backends.ObjectRecord{
@@ -99,14 +100,25 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 }
 
 // stopped says the same of an object that was stopped, whoever noticed it first: the
-// pipeline, or the backend, to which it looks like a failure to store.
-func stopped(ctx context.Context, err error) error {
+// pipeline, or the backend, to which it looks like a failure to store. When its time
+// was up it says which stages still ran: one of them is why.
+func stopped(ctx context.Context, err error, stages []proc.Result) error {
 	var noticed *proc.Error
 	cause := context.Cause(ctx)
 	if cause == nil || !errors.Is(err, cause) || errors.As(err, &noticed) {
 		return err
 	}
-	return fmt.Errorf("stopped: %w", cause)
+	err = fmt.Errorf("stopped: %w", cause)
+	if !isTimeout(cause) {
+		return err
+	}
+	late := &proc.Error{Reason: err}
+	for _, s := range stages {
+		if failed, ok := errors.AsType[*proc.StageError](s.Err); ok {
+			late.Others = append(late.Others, failed)
+		}
+	}
+	return late
 }
 
 // watched counts what a pipeline yields, and turns the end of a stream that is too
