@@ -228,8 +228,13 @@ func (l *loader) blameSyntax(m *module, err error) *Error {
 	if !errors.As(err, &syn) {
 		return &Error{Pos: plan.Pos{File: m.name}, Msg: err.Error(), Calls: l.loadChain(m)}
 	}
-	e := l.at(m, syn.Pos, syn.Msg)
-	if strings.HasPrefix(syn.Msg, "got ") {
+	at := syn.Pos
+	if strings.HasPrefix(syn.Msg, "got newline") && at.Col == 1 && at.Line > 1 { // the parser has read it already
+		at.Line--
+		at.Col = codeEnd(m.line(int(at.Line)))
+	}
+	e := l.at(m, at, syn.Msg)
+	if strings.HasPrefix(syn.Msg, "got ") && at == syn.Pos {
 		e.Pos.Col = tokenStart([]rune(e.source), e.Pos.Col)
 	}
 	e.Hint = syntaxHint(syn.Msg, e.source, e.Pos.Col)

@@ -1,6 +1,9 @@
 package starlib
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A bracket is where a bracket stands in a text.
 type bracket struct{ line, col int }
@@ -32,6 +35,20 @@ func openBracket(text string, line, col int) (b bracket, found bool) {
 		return bracket{}, false
 	}
 	return open[len(open)-1], true
+}
+
+// codeEnd is the column behind the last character of a line that is neither a blank
+// nor in a comment.
+func codeEnd(line string) int32 {
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '#':
+			line = line[:i]
+		case '"', '\'':
+			i += stringLength(line[i:]) - 1
+		}
+	}
+	return int32(utf8.RuneCountInString(strings.TrimRight(line, " \t\r"))) + 1
 }
 
 // after is the place behind a piece of text.

@@ -25,6 +25,8 @@ func syntaxHint(msg, line string, col int) string {
 		word = wordAt([]rune(line), col-1)
 	}
 	switch {
+	case (msg == "got newline, want ':'" || msg == "got end of file, want ':'") && blockLine.MatchString(line):
+		return "a line that begins with def, if, elif, else or for ends in a colon"
 	case strings.Contains(msg, "while loops"):
 		return "write for i in range(n): ... and break"
 	case strings.Contains(msg, "load statement within"):
@@ -87,6 +89,8 @@ func tokenStart(line []rune, col int) int {
 	}
 	return i + 1
 }
+
+var blockLine = regexp.MustCompile(`^\s*(def|if|elif|else|for)\b`)
 
 var printStatement = regexp.MustCompile(`^\s*print\s+["'\w]`)
 
