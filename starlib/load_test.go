@@ -88,7 +88,7 @@ func TestDurations(t *testing.T) {
 		"90s": 90 * time.Second, "2h": 2 * time.Hour, "1h30m": 90 * time.Minute, "7d": 7 * 24 * time.Hour,
 		"1d12h": 36 * time.Hour, "2w": 14 * 24 * time.Hour, "1.5h": 90 * time.Minute, "250ms": 250 * time.Millisecond,
 	} {
-		site := mustLoad(t, fmt.Sprintf(`routine("r", [], timeout = %q)`, text))
+		site := mustLoad(t, fmt.Sprintf(`routine("r", [exec("a")], timeout = %q)`, text))
 		if got := site.Tasks[0].Timeout; got != want {
 			t.Errorf("timeout = %q: got %v, want %v", text, got, want)
 		}
@@ -256,7 +256,7 @@ func TestUnreadableSites(t *testing.T) {
 	write(t, dir, map[string]string{
 		"bom.star": "\xef\xbb\xbfx = 1", "utf16.star": "\xff\xfex\x00", "nul.star": "x = 1\ny\x00",
 		"latin1.star": "# m\xfcde", "large.star": strings.Repeat("#", 5<<20), "sub/x.star": "",
-		"outside.star": "load('//link.star', 'x')", "fifo.star": "", "crlf.star": "x = 1\r\nif x:\r\n    y = 2\r\nroutine('r', [])\r\n",
+		"outside.star": "load('//link.star', 'x')", "fifo.star": "", "crlf.star": "x = 1\r\nif x:\r\n    y = 2\r\nroutine('r', [exec('a')])\r\n",
 	})
 	other := t.TempDir()
 	write(t, other, map[string]string{"secret.star": "x = 1"})

@@ -74,7 +74,7 @@ func TestTableListsWhatIsTaken(t *testing.T) {
 			}
 			// The documented default is one that the built-in takes, and means.
 			args := map[string]string{"exec": `"a", `, "object": `"p", exec("a"), `, "group": `"g", `, "backup": `"b", null(), `,
-				"routine": `"r", [], `, "localfs": `"/r", `, "aws_s3": `"bucket", "r", `, "env": `"X", `}[d.Name]
+				"routine": `"r", [exec("a")], `, "localfs": `"/r", `, "aws_s3": `"bucket", "r", `, "env": `"X", `}[d.Name]
 			switch d.Name {
 			case "secret":
 				args = map[string]string{"env": `file = "f", `, "file": `env = "E", `}[p.Name]

@@ -17,7 +17,7 @@ A function decides while the task runs: it is called with ctx, and ctx.run(...) 
 Declaring is allowed in the site file, or in a module's function that the site file calls.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the name of the task, for palhm run"},
-				{Name: "steps", Type: "list of execs, pipelines, tasks, functions and sigmasks", Doc: "or a single one; def name(ctx) is a function"},
+				{Name: "steps", Type: "list of execs, pipelines, tasks, functions and sigmasks", Doc: "at least one, or a single one without the list; def name(ctx) is a function"},
 				{Name: "args", Type: "dict", Default: "{}", KeywordOnly: true, Doc: `options of palhm run for the task, which its functions see as ctx.args: {"service": "nginx", "dry_run": False} makes --service=NAME, --dry-run, ctx.args.service and ctx.args.dry_run. A` + argsForm[1:]},
 				{Name: "uses", Type: "list of execs, pipelines and tasks", Default: "None", KeywordOnly: true, Doc: "what the functions run, for palhm plan and palhm check. When it is given, they may run no other task; what they make themselves with exec(...) they may always run"},
 				{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: "of the whole routine; None is no limit"},
@@ -33,7 +33,11 @@ Declaring is allowed in the site file, or in a module's function that the site f
 func runRoutine(c *call) (starlark.Value, error) {
 	r := routineArgs{l: c.l, task: &plan.Task{Pos: c.caller(), Routine: &plan.Routine{Steps: []plan.Step{}}}}
 	err := c.unpack(r.set)
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(r.task.Routine.Steps) == 0:
+		err = c.about("steps", &hintError{errors.New("there are none"), "it would do nothing, and end well; give it steps, or declare it under an if"})
+	default:
 		err = errors.Join(r.limitFunctions(), r.readArgs())
 	}
 	if len(r.functions) > 0 && r.task.Doc == "" {
