@@ -118,7 +118,7 @@ func unitScale(unit string) (*big.Int, error) {
 	}
 	if len(unit) == 1 && strings.Contains("kKMGTPEmgtpe", unit) {
 		u := strings.ToUpper(unit)
-		return nil, fmt.Errorf("unit %q can mean two things; write %siB (by 1,024) or %sB (by 1,000)", unit, u, u)
+		return nil, fmt.Errorf("unit %q can mean two things; write %siB (by 1,024) or %sB (by 1,000)", unit, u, strings.Replace(u, "K", "k", 1))
 	}
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, unit) }); i >= 0 {
 		return nil, fmt.Errorf("unknown unit %q (did you mean %s?)", unit, names[i])
