@@ -54,7 +54,11 @@ func (m *maker) make(ctx context.Context, o *plan.Object, group int) made {
 	for left := o.Retry; ; left-- {
 		record, err := m.attempt(ctx, o)
 		if err == nil {
-			m.Log.Info("object is stored", "task", m.task.Name, "object", o.Path, "bytes", record.Size,
+			done := "object is stored"
+			if m.task.Backup.Backends[0].Kind == "null" {
+				done = "object is made"
+			}
+			m.Log.Info(done, "task", m.task.Name, "object", o.Path, "bytes", record.Size,
 				"duration", time.Duration(record.Seconds*float64(time.Second)).Round(time.Millisecond))
 			return made{object: o, group: group, record: record}
 		}
