@@ -296,9 +296,22 @@ func (l *loader) readModule(at label) (*module, error) {
 		if target, linkErr := filepath.EvalSymlinks(filepath.Join(l.dir, at.path)); linkErr == nil && !errors.Is(err, os.ErrPermission) && escapes(err) {
 			return nil, fmt.Errorf("%s is a symbolic link to %s, outside of the site's directory", shown, target)
 		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, &hintError{fmt.Errorf("%s: %w", shown, err), l.whereSought()}
+		}
 		return nil, fmt.Errorf("%s: %w", shown, err)
 	}
 	return l.addModule(at, shown, text), nil
+}
+
+// whereSought says where the site's modules are. The directory behind a link to the site
+// is another one.
+func (l *loader) whereSought() string {
+	where := "modules of the site are sought in " + l.dir
+	if to, err := os.Readlink(l.result.File); err == nil {
+		where += fmt.Sprintf(", where the site is a link to %s: name the site by its own path, or link its modules there too", to)
+	}
+	return where
 }
 
 // escapes reports whether os.Root refused a path because it leads outside. The

@@ -290,6 +290,21 @@ func TestUnreadableSites(t *testing.T) {
 	}
 }
 
+// A site that is reached by a link has its modules beside the link, and the error says so.
+func TestModulesBesideALink(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"repo/site.star": "load('//lib/x.star', 'x')\nroutine('r', x)", "repo/lib/x.star": "x = exec('a')"})
+	if err := os.Symlink("repo/site.star", filepath.Join(dir, "link.star")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := starlib.Load(t.Context(), testConfig(dir), "repo/site.star"); err != nil {
+		t.Error(err)
+	}
+	_, err := starlib.Load(t.Context(), testConfig(dir), "link.star")
+	wantError(t, err, "lib/x.star: no such file or directory")
+	wantError(t, err, "hint: modules of the site are sought in "+dir+", where the site is a link to repo/site.star")
+}
+
 func TestNestingThatWouldExhaustTheStack(t *testing.T) {
 	const n = 1 << 20
 	for name, text := range map[string]string{
