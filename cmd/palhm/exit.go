@@ -29,7 +29,8 @@ const exitHelp = `The exit codes of palhm:
   3      the site cannot be loaded. Nothing was run
   4      the main work is safe, and something after it failed: an old copy could
          not be removed, the storage class of a copy not be changed, the newest copy
-         alone is above the size limit, or a notice could not be sent
+         alone is above the size limit, a notice could not be sent, or the summary not
+         be printed
   5      another run holds the lock of the root; see "palhm help run", --wait
   128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
          finished was removed; a copy that had been committed is safe

@@ -69,17 +69,60 @@ func readmeScript(line string) string {
 	return line
 }
 
-// The site that the README shows can be loaded.
-func TestReadmeSite(t *testing.T) {
+// The site that the README shows can be loaded, with what goes on from it; and every
+// other block can be loaded alone, as a reader would copy it.
+func TestReadmeSites(t *testing.T) {
+	blocks := readmePython(readme(t))
+	if len(blocks) < 2 {
+		t.Fatalf("README.md has %d blocks of python, want some", len(blocks))
+	}
+	whole := blocks[0].text
+	for _, b := range blocks[1:] {
+		if strings.Contains(b.before, "the site above") {
+			whole += b.text
+			continue
+		}
+		if out, err := loadReadme(t, b.text); err != nil {
+			t.Errorf("the block behind %q does not load alone: %v\n%s", b.before, err, out)
+		}
+	}
+	out, err := loadReadme(t, whole)
+	if err != nil || !strings.Contains(out, "root.tar.zst") || !strings.Contains(out, "offsite") {
+		t.Errorf("the site and what goes on from it: %v\n%s", err, out)
+	}
+}
+
+// loadReadme loads a text as a site, and prints its plan.
+func loadReadme(t *testing.T, text string) (string, error) {
+	t.Helper()
 	site := filepath.Join(t.TempDir(), "site.star")
-	text := strings.Join(readmeBlocks(readme(t), "python"), "\n")
 	if err := os.WriteFile(site, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("palhm", "plan", site, "default").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "root.tar.zst") {
-		t.Errorf("%v\n%s", err, out)
+	out, err := exec.Command("palhm", "plan", "--json", site).CombinedOutput()
+	return string(out), err
+}
+
+// readmeBlock is a block of code, and the line of text in front of it.
+type readmeBlock struct{ before, text string }
+
+// readmePython returns the blocks of python.
+func readmePython(text string) (blocks []readmeBlock) {
+	before, inside := "", false
+	for line := range strings.Lines(text) {
+		switch {
+		case line == "```python\n":
+			inside = true
+			blocks = append(blocks, readmeBlock{before: before})
+		case line == "```\n":
+			inside = false
+		case inside:
+			blocks[len(blocks)-1].text += line
+		case line != "\n":
+			before = strings.TrimSpace(line)
+		}
 	}
+	return blocks
 }
 
 func readme(t *testing.T) string {
