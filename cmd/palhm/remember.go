@@ -32,7 +32,8 @@ func (a *app) remember(ctx context.Context, site *plan.Site, t *plan.Task) (ende
 		return func() {}
 	}
 	rec, err := history.Begin(dir, history.Run{
-		BootID: new(boot.Source).ID(), Task: t.Name, Site: site.File, PID: os.Getpid(), Start: time.Now(),
+		BootID: new(boot.Source).ID(), Task: t.Name, Site: site.File,
+		PID: os.Getpid(), PIDStart: history.ProcessStart(os.Getpid()), Start: time.Now(),
 	})
 	try(err)
 	if err != nil {

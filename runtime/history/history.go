@@ -6,6 +6,7 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +28,7 @@ type Run struct {
 	Task     string    `json:"task"`
 	Site     string    `json:"site"` // absolute path
 	PID      int       `json:"pid"`
+	PIDStart uint64    `json:"pid_start,omitempty"` // see ProcessStart; 0 = not known
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end,omitzero"` // zero = it has not ended, or had no time to say so
 	Signal   string    `json:"signal,omitempty"`
@@ -115,10 +118,40 @@ func (r *Record) settle(bootID string) {
 	if r.run.BootID != bootID || !r.run.End.IsZero() || r.run.Lost {
 		return
 	}
-	if errors.Is(syscall.Kill(r.run.PID, 0), syscall.ESRCH) {
+	if !r.run.alive() {
 		r.run.Lost = true
 		_ = r.write() // it is only said less well
 	}
+}
+
+// alive reports whether the process of a run of this boot may still be there. Another
+// process may have its number by now, but has not started when it did.
+func (r *Run) alive() bool {
+	if errors.Is(syscall.Kill(r.PID, 0), syscall.ESRCH) {
+		return false
+	}
+	started := ProcessStart(r.PID)
+	return started == r.PIDStart || started == 0 || r.PIDStart == 0
+}
+
+// ProcessStart returns when a process was started, in clock ticks after the boot: field
+// 22 of proc_pid_stat(5). 0 = that cannot be found out.
+func ProcessStart(pid int) uint64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The second field is a name in parentheses, with anything in it.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	const start = 22 - 3
+	if len(fields) <= start {
+		return 0
+	}
+	ticks, err := strconv.ParseUint(fields[start], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ticks
 }
 
 // Signalled records that a signal asks the run to stop. The first one counts.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,11 +82,23 @@ func TestDeadRunOfThisBootIsLost(t *testing.T) {
 	begin(t, dir, history.Run{BootID: "b1", Task: "earlier boot", PID: gone, Start: start})
 	begin(t, dir, history.Run{BootID: "b2", Task: "killed", PID: gone, Start: start.Add(time.Second)})
 	begin(t, dir, history.Run{BootID: "b2", Task: "alive", PID: os.Getpid(), Start: start.Add(2 * time.Second)})
-	begin(t, dir, history.Run{BootID: "b2", Task: "new", PID: os.Getpid(), Start: start.Add(3 * time.Second)})
+	begun := history.ProcessStart(os.Getpid())
+	begin(t, dir, history.Run{BootID: "b2", Task: "alive, and known", PID: os.Getpid(), PIDStart: begun, Start: start.Add(3 * time.Second)})
+	begin(t, dir, history.Run{BootID: "b2", Task: "killed, and its number is another's", PID: os.Getpid(), PIDStart: begun + 1, Start: start.Add(4 * time.Second)})
+	begin(t, dir, history.Run{BootID: "b2", Task: "new", PID: os.Getpid(), Start: start.Add(5 * time.Second)})
 	for _, r := range runs(t, dir) {
-		if r.Lost != (r.Task == "killed") {
+		if r.Lost != strings.HasPrefix(r.Task, "killed") {
 			t.Errorf("%s: got lost = %v", r.Task, r.Lost)
 		}
+	}
+}
+
+func TestProcessStart(t *testing.T) {
+	if history.ProcessStart(os.Getpid()) == 0 || history.ProcessStart(os.Getpid()) <= history.ProcessStart(1) {
+		t.Errorf("got %d for this process and %d for the first one", history.ProcessStart(os.Getpid()), history.ProcessStart(1))
+	}
+	if got := history.ProcessStart(-1); got != 0 {
+		t.Errorf("no such process: got %d", got)
 	}
 }
 
