@@ -28,7 +28,7 @@ type Source struct {
 // not an error. The state of systemd is left to Wait.
 func (s *Source) Collect(ctx context.Context, o *plan.BootReport) *report.Boot {
 	b := &report.Boot{
-		Host: s.Host, Zone: zone(time.Now(), s.Root),
+		Host: s.Host, History: s.History, Zone: zone(time.Now(), s.Root),
 		Since: s.since(), Uptime: s.uptime(), ID: s.bootID(), KernelNow: s.kernel(),
 	}
 	if o.LastBoot || o.Kernel || o.Cause {
@@ -66,17 +66,24 @@ func (p previous) start() time.Time {
 type moment struct {
 	time   time.Time
 	what   string
-	latest string // what is said of something that came later
+	latest string        // what is said of something that came later
+	limit  time.Duration // how long before it a routine may have ended and still be named
 }
 
-// goingDown is when the boot before came to its end, as far as it is known.
+// goingDown is when the boot before came to its end; its time is zero when that is not
+// known.
 func (p previous) goingDown() moment {
 	for _, t := range []time.Time{p.journal.shutdown, p.wtmp.shutdown} {
 		if !t.IsZero() {
-			return moment{t, "the host went down", "while the host went down"}
+			return moment{t, "the host went down", "while the host went down", shortly}
 		}
 	}
-	return moment{p.journal.end, "the last entry of the journal", "after the last entry of the journal"}
+	return moment{p.journal.end, "the last entry of the journal", "after the last entry of the journal", shortly}
+}
+
+// thisBegan stands for goingDown when only the beginning of this boot is known.
+func thisBegan(up time.Time) moment {
+	return moment{up, "this boot; when the host went down is not known", "after this boot began, by the clock", shortly + startup}
 }
 
 func (p previous) kernel() report.Fact[string] {

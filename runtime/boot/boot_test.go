@@ -242,14 +242,20 @@ func TestFactsOfThisBoot(t *testing.T) {
 	}
 }
 
+const noWord = "it left no word of its end: it ran when the host went down, or was killed before"
+
+const olderID = "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
+
+var never time.Time
+
+func run(task, boot string, start, end time.Time) history.Run {
+	return history.Run{Task: task, Site: "/s.star", BootID: boot, PID: os.Getpid(), Start: start, End: end}
+}
+
 func TestCause(t *testing.T) {
-	run := func(task, boot string, start, end time.Time) history.Run {
-		return history.Run{Task: task, Site: "/s.star", BootID: boot, PID: os.Getpid(), Start: start, End: end}
-	}
-	never := time.Time{}
 	begun := down.Add(-20 * time.Minute)
 	all := []history.Run{
-		run("old", "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a", lastBoot.Add(-time.Hour), never),
+		run("old", olderID, lastBoot.Add(-time.Hour), never),
 		run("morning", lastID, lastBoot, lastBoot.Add(time.Minute)),
 		run("early", lastID, begun, down.Add(-10*time.Minute)),
 		run("just before", lastID, begun.Add(time.Second), down.Add(-time.Minute)),
@@ -262,12 +268,12 @@ func TestCause(t *testing.T) {
 		name, journal, wtmp string
 		want                []string
 	}{
-		{"the journal knows", "clean", "clean", []string{"just before: it ended 1 minute before the host went down", "on the way: it ended while the host went down", "running: it ran when the host went down"}},
-		{"a crash", "crash", "", []string{"just before: it ended after the last entry of the journal", "on the way: it ended after the last entry of the journal", "running: it ran when the host went down"}},
-		{"only wtmp", "", "clean", []string{"just before: it ended 1 minute before the host went down", "on the way: it ended 4 seconds before the host went down", "running: it ran when the host went down"}},
+		{"the journal knows", "clean", "clean", []string{"just before: it ended 1 minute before the host went down", "on the way: it ended while the host went down", "running: " + noWord}},
+		{"a crash", "crash", "", []string{"just before: it ended after the last entry of the journal", "on the way: it ended after the last entry of the journal", "running: " + noWord}},
+		{"only wtmp", "", "clean", []string{"just before: it ended 1 minute before the host went down", "on the way: it ended 4 seconds before the host went down", "running: " + noWord}},
 		{"neither", "", "", []string{
 			"just before: it ended 1 minute before this boot; when the host went down is not known",
-			"on the way: it ended 38 seconds before this boot; when the host went down is not known", "running: it ran when the host went down"}},
+			"on the way: it ended 38 seconds before this boot; when the host went down is not known", "running: " + noWord}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHost(t)
@@ -306,7 +312,47 @@ func begin(t *testing.T, dir string, r history.Run) {
 
 func TestNobodyIsToBlame(t *testing.T) {
 	b := newHost(t).journal("clean").collect()
-	if b.Cause.Unknown != "" || len(b.Cause.Value) != 0 {
-		t.Errorf("got %+v, want no routine", b.Cause)
+	if b.Cause.Unknown != "" || len(b.Cause.Value) != 0 || b.History != "/state" {
+		t.Errorf("got %+v and %q, want no routine, and where they are recorded", b.Cause, b.History)
+	}
+}
+
+// A run is not held to be of the boot before only because no later one is known.
+func TestRunsOfOlderBoots(t *testing.T) {
+	long := thisBoot.Add(-90 * 24 * time.Hour)
+	for _, tc := range []struct {
+		name, wtmp string
+		run        history.Run
+		unknown    string // "" = known that no run is to blame
+	}{
+		{"neither journal nor wtmp, no end", "", run("old", olderID, long, never),
+			"which boot was the one before: journal: it is empty; wtmp: there is none; the last routine of an earlier boot that is recorded is old of /s.star, which began at 2026-01-31T"},
+		{"neither, and an end", "", run("old", olderID, long, long.Add(time.Hour)), "and ended at 2026-01-31T"},
+		{"neither, and a clock that was ahead", "", run("old", olderID, thisBoot.Add(time.Hour), never), "and left no word of its end"},
+		{"wtmp, and a run just before that boot", "clean", run("old", olderID, lastBoot.Add(-5*time.Minute), never), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHost(t)
+			if tc.wtmp != "" {
+				h.wtmp(tc.wtmp)
+			}
+			begin(t, h.Root+"/state", tc.run)
+			got := h.collect().Cause
+			if len(got.Value) != 0 || !strings.Contains(got.Unknown, tc.unknown) || (tc.unknown == "") != (got.Unknown == "") {
+				t.Errorf("got %+v, want %q", got, tc.unknown)
+			}
+		})
+	}
+}
+
+// The journal may know which boot it was, and not when it ended.
+func TestCauseWithoutAnyTime(t *testing.T) {
+	h := newHost(t)
+	if err := os.Remove(h.Root + "/proc/stat"); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, h.Root+"/state", run("old", lastID, lastBoot, down))
+	if got := h.collect().Cause; !strings.Contains(got.Unknown, "/proc/stat") {
+		t.Errorf("got %+v, want that the beginning of this boot is not known", got)
 	}
 }

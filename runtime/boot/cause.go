@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"palhm/runtime/history"
@@ -18,64 +20,89 @@ const (
 
 // cause finds the routines that ran when the host went down, or had just ended.
 func (s *Source) cause(now *report.Boot, p previous) report.Fact[[]report.RoutineAtEnd] {
+	unknown := report.Unknown[[]report.RoutineAtEnd]
 	if s.History == "" {
-		return report.Unknown[[]report.RoutineAtEnd](s.NoHistory)
+		return unknown(s.NoHistory)
 	}
 	if now.ID.Unknown != "" {
-		return report.Unknown[[]report.RoutineAtEnd](now.ID.Unknown)
+		return unknown(now.ID.Unknown)
 	}
 	runs, err := history.List(s.Root + s.History)
 	if err != nil {
-		return report.Unknown[[]report.RoutineAtEnd](err.Error())
+		return unknown(err.Error())
+	}
+	down := p.goingDown()
+	if down.time.IsZero() {
+		if now.Since.Unknown != "" {
+			return unknown(now.Since.Unknown)
+		}
+		down = thisBegan(now.Since.Value)
+	}
+	earlier := slices.DeleteFunc(runs, func(r history.Run) bool { return plainID(r.BootID) == plainID(now.ID.Value) })
+	id := p.bootID(earlier, down)
+	if id == "" && p.wtmp.start.IsZero() && len(earlier) > 0 {
+		return unknown("which boot was the one before: " + p.unknown() + "; " + lastKnown(earlier[len(earlier)-1]))
 	}
 	var list []report.RoutineAtEnd
-	for _, r := range runs {
-		if !ofBootBefore(r, runs, now.ID.Value, p) {
+	for _, r := range earlier {
+		if plainID(r.BootID) != id {
 			continue
 		}
-		if note := atEnd(r, p.goingDown(), now.Since.Value); note != "" {
+		if note := atEnd(r, down); note != "" {
 			list = append(list, report.RoutineAtEnd{Task: r.Task, Site: r.Site, Start: local(r.Start), End: local(r.End), Signal: r.Signal, Note: note})
 		}
 	}
 	return report.Known(list)
 }
 
-// ofBootBefore reports whether a run was in the boot before this one: by the id that
-// the journal gives that boot, else by its beginning, else it is the last boot that
-// any run was in.
-func ofBootBefore(r history.Run, all []history.Run, now string, p previous) bool {
-	if plainID(r.BootID) == plainID(now) {
-		return false
+// bootID is the id of the boot before: the journal's, else that of the last run which
+// its times place there. "" = not known, or there is no such run.
+func (p previous) bootID(earlier []history.Run, down moment) string {
+	if p.journal.id != "" {
+		return p.journal.id
 	}
-	switch {
-	case p.journal.id != "":
-		return plainID(r.BootID) == p.journal.id
-	case !p.wtmp.start.IsZero():
-		return r.Start.After(p.wtmp.start.Add(-drift))
-	}
-	last := ""
-	for _, other := range all {
-		if other.BootID != now {
-			last = other.BootID
+	for _, r := range slices.Backward(earlier) {
+		if p.places(r, down) {
+			return plainID(r.BootID)
 		}
 	}
-	return r.BootID == last
+	return ""
 }
 
-// atEnd says how a run fits the end of its boot, or "" when it does not. up is when
-// this boot began.
-func atEnd(r history.Run, down moment, up time.Time) string {
-	limit := shortly
+// places reports whether a run was in the boot before, by its times: it began after
+// that boot, or was there just before its end.
+func (p previous) places(r history.Run, down moment) bool {
+	if !p.wtmp.start.IsZero() {
+		return r.Start.After(p.wtmp.start)
+	}
+	gap := down.time.Sub(lastSign(r))
+	return gap >= 0 && gap <= down.limit
+}
+
+// lastSign is the last time that is known of a run.
+func lastSign(r history.Run) time.Time {
+	return slices.MaxFunc([]time.Time{r.Start, r.SignalAt, r.End}, time.Time.Compare)
+}
+
+// lastKnown names a run that nothing says of what boot it was.
+func lastKnown(r history.Run) string {
+	end := "left no word of its end"
+	if !r.End.IsZero() {
+		end = "ended at " + local(r.End).Format(time.RFC3339)
+	}
+	return fmt.Sprintf("the last routine of an earlier boot that is recorded is %s of %s, which began at %s and %s", r.Task, r.Site, local(r.Start).Format(time.RFC3339), end)
+}
+
+// atEnd says how a run fits the end of its boot, or "" when it does not.
+func atEnd(r history.Run, down moment) string {
 	switch {
 	case r.Lost:
 		return "" // it was killed while the host ran on
 	case r.End.IsZero():
-		return "it ran when the host went down"
-	case down.time.IsZero():
-		down, limit = moment{time: up, what: "this boot; when the host went down is not known"}, shortly+startup
+		return "it left no word of its end: it ran when the host went down, or was killed before"
 	}
 	switch gap := down.time.Sub(r.End); {
-	case gap > limit:
+	case gap > down.limit:
 		return ""
 	case gap < 0:
 		return "it ended " + down.latest

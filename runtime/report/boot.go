@@ -21,6 +21,7 @@ type Boot struct {
 	KernelNow    Fact[string]         // the same of this boot
 	Failed       Fact[[]string]       // units of systemd
 	Cause        Fact[[]RoutineAtEnd] // routines of palhm at the end of the boot before
+	History      string               // the directory with palhm's records of routines
 }
 
 // Fact is a value, or the reason why it is not known.
@@ -59,7 +60,7 @@ const (
 // before.
 type RoutineAtEnd struct {
 	Task, Site string
-	Start, End time.Time // zero End = it had not ended
+	Start, End time.Time // zero End = it is not recorded
 	Signal     string    // that asked it to stop; "" = none
 	Note       string    // how this fits the end of the boot, in a sentence
 }
@@ -103,7 +104,7 @@ func BootBody(b *Boot, o *plan.BootReport) string {
 		writeFact(&y, "failed-units", b.Failed, y.list)
 	}
 	if o.Cause {
-		writeFact(&y, "cause", b.Cause, y.routines)
+		writeFact(&y, "cause", b.Cause, func(key string, list []RoutineAtEnd) { y.routines(key, list, b.History) })
 	}
 	return y.String()
 }
@@ -129,9 +130,9 @@ func (y *yamlWriter) ending(key string, e Ending) {
 	y.close()
 }
 
-func (y *yamlWriter) routines(key string, list []RoutineAtEnd) {
+func (y *yamlWriter) routines(key string, list []RoutineAtEnd, history string) {
 	if len(list) == 0 {
-		y.text(key, "no routine of palhm ran when the host went down")
+		y.text(key, "no routine of palhm that ran when the host went down is recorded in "+history)
 		return
 	}
 	y.open(key)
@@ -141,7 +142,7 @@ func (y *yamlWriter) routines(key string, list []RoutineAtEnd) {
 		y.text("site", r.Site)
 		y.time("started", r.Start)
 		if r.End.IsZero() {
-			y.text("ended", "not before the host went down")
+			y.text("ended", "not recorded")
 		} else {
 			y.time("ended", r.End)
 		}

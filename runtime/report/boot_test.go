@@ -26,7 +26,7 @@ var everything = plan.BootReport{
 func web1() *report.Boot {
 	at := func(h, m, s int) time.Time { return time.Date(2026, 5, 1, h, m, s, 0, time.FixedZone("CEST", 2*3600)) }
 	return &report.Boot{
-		Host: "web1", Zone: "Europe/Berlin (CEST, +02:00)",
+		Host: "web1", History: "/var/lib/palhm", Zone: "Europe/Berlin (CEST, +02:00)",
 		Since:        report.Known(at(3, 30, 12)),
 		Uptime:       report.Known(27*time.Hour + 62*time.Second),
 		ID:           report.Known("0f3c7a52-4b1e-4d0b-9d0e-6f8f3a1c2b4d"),
@@ -37,7 +37,7 @@ func web1() *report.Boot {
 		Failed:       report.Known([]string{"nginx.service", `dev-disk-by\x2duuid.swap`}),
 		Cause: report.Known([]report.RoutineAtEnd{
 			{Task: "default", Site: "/etc/palhm/site.star", Start: at(3, 0, 0), End: at(3, 29, 30), Note: "it ended 10 seconds before the host went down"},
-			{Task: "other", Site: "/srv/x: #y.star", Start: at(3, 0, 0), Signal: "SIGTERM", Note: "it ran when the host went down"},
+			{Task: "other", Site: "/srv/x: #y.star", Start: at(3, 0, 0), Signal: "SIGTERM", Note: "it left no word of its end: it ran when the host went down, or was killed before"},
 		}),
 	}
 }
