@@ -189,4 +189,13 @@ func TestFailedUnits(t *testing.T) {
 	if got := failedUnits(t.Context()); len(got.Value) != maxUnits+1 || got.Value[maxUnits] != "and 5 more" {
 		t.Errorf("got %d units, %v", len(got.Value), got.Unknown)
 	}
+	for script, want := range map[string]string{
+		`echo "System has not been booted with systemd" >&2; [ $1 = list-units ] || echo offline; exit 1`: "systemd does not run here",
+		`echo "Failed to connect to bus" >&2; exit 1`:                                                     "systemctl: Failed to connect to bus",
+	} {
+		systemctl(t, script)
+		if got := failedUnits(t.Context()); got.Unknown != want {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
 }

@@ -10,6 +10,12 @@ import (
 	"palhm/runtime/report"
 )
 
+// offline is what systemctl says where systemd does not run.
+const (
+	offline   = "offline"
+	noSystemd = "systemd does not run here"
+)
+
 // Wait waits until systemd has started everything, and returns what it says of itself
 // then: "running", "degraded", or any other word of systemctl(1), is-system-running.
 // After limit it returns what systemd says at that moment. The error is that of ctx.
@@ -22,8 +28,8 @@ func Wait(ctx context.Context, limit time.Duration) (report.Fact[string], error)
 		return askAgain(ctx, limit)
 	}
 	switch state := strings.TrimSpace(string(out)); state {
-	case "offline":
-		return report.Unknown[string]("systemd does not run here"), nil
+	case offline:
+		return report.Unknown[string](noSystemd), nil
 	case "", "unknown":
 		return report.Unknown[string](orElse(message(err), "systemctl says nothing")), nil
 	default:
@@ -57,6 +63,10 @@ const maxUnits = 100
 func failedUnits(ctx context.Context) report.Fact[[]string] {
 	out, err := ask(ctx, commandTime, maxOutput, "systemctl", "list-units", "--failed", "--plain", "--full", "--no-legend", "--no-pager")
 	if err != nil {
+		state, _ := ask(ctx, commandTime, maxStderr, "systemctl", "is-system-running")
+		if strings.TrimSpace(string(state)) == offline {
+			return report.Unknown[[]string](noSystemd)
+		}
 		return report.Unknown[[]string](message(err))
 	}
 	var units []string
