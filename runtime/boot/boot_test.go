@@ -146,6 +146,16 @@ func TestHowTheLastBootEnded(t *testing.T) {
 				h.dump("/var/lib/systemd/pstore/1777598900/001/dmesg.txt", efiDump, thisBoot.Add(20*time.Second))
 			},
 			how: report.KernelPanic, evidence: "the kernel left a dump, /var/lib/systemd/pstore/1777598900/001/dmesg.txt", messages: "Comm: swapper/0", kernel: "6.1.0-30-amd64"},
+		{name: "panic dated by a clock that was wrong", wtmp: "crash",
+			dump: func(h *host) {
+				h.dump("/sys/fs/pstore/dmesg-ramoops-0", efiDump, time.Unix(12, 0))
+				h.dump("/sys/fs/pstore/dmesg-ramoops-1", efiDump, time.Unix(11, 0))
+				h.dump("/sys/fs/pstore/dmesg-ramoops-2", "Oops#1 Part1\n", time.Unix(13, 0))
+			},
+			how: report.CrashOrPower, evidence: "wtmp has no record of a shutdown; of a panic there is a dump, /sys/fs/pstore/dmesg-ramoops-0, but its time is not known to be of that boot: 1970-01-01T", kernel: "6.1.0-30-amd64"},
+		{name: "panic on the way down", journal: "clean", wtmp: "clean",
+			dump: func(h *host) { h.dump("/sys/fs/pstore/dmesg-efi-1", efiDump, down) },
+			how:  report.KernelPanic, at: "01:29:40", evidence: "the kernel left a dump", messages: "Kernel panic", kernel: "6.1.0-30-amd64"},
 		{name: "old panics and a survived oops", journal: "clean", wtmp: "clean",
 			dump: func(h *host) {
 				h.dump("/sys/fs/pstore/dmesg-efi-1", efiDump, lastBoot.Add(-time.Hour))
@@ -200,6 +210,9 @@ func TestWhatIsNotKnownSaysWhy(t *testing.T) {
 		}, why: "wtmp: the last boot that it has is of 2026-05-01T"},
 		{name: "wtmp is garbage", spoil: func(h *host) { h.write("/var/log/wtmp", strings.Repeat("x", 768)) }, why: "wtmp: it has no form that is known here"},
 		{name: "wtmp is cut", spoil: func(h *host) { h.write("/var/log/wtmp", "x") }, why: "wtmp: it has no form that is known here"},
+		{name: "wtmp.1 is garbage", spoil: func(h *host) {
+			h.wtmp("first").write("/var/log/wtmp.1", strings.Repeat("x", 768))
+		}, why: "wtmp: it has no boot before this one; wtmp.1: it has no form that is known here"},
 		{name: "wtmp is empty", spoil: func(h *host) { h.write("/var/log/wtmp", "") }, why: "wtmp: it has no boot"},
 		{name: "no id", journal: "clean", spoil: func(h *host) { h.write("/proc/sys/kernel/random/boot_id", "") }, why: "journal: the id of this boot is not known"},
 	} {
@@ -216,6 +229,19 @@ func TestWhatIsNotKnownSaysWhy(t *testing.T) {
 				t.Errorf("got %+v and %+v, want unknown: %s", b.Ended, b.KernelBefore, tc.why)
 			}
 		})
+	}
+}
+
+// Without the beginning of this boot no dump can be placed, and none is overlooked.
+func TestDumpsWithoutATime(t *testing.T) {
+	h := newHost(t).journal("crash")
+	if err := os.Remove(h.Root + "/proc/stat"); err != nil {
+		t.Fatal(err)
+	}
+	h.dump("/sys/fs/pstore/dmesg-efi-1", efiDump, down)
+	h.dump("/var/lib/systemd/pstore/1/001/dmesg.txt", efiDump, down.Add(-time.Hour))
+	if got := h.collect().Ended.Value; got.How != report.CrashOrPower || !strings.Contains(got.Evidence, "there is a dump, /sys/fs/pstore/dmesg-efi-1, but") {
+		t.Errorf("got %+v, want a crash, and the dump", got)
 	}
 }
 

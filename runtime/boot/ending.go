@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"time"
+
 	"palhm/runtime/report"
 )
 
@@ -43,17 +45,26 @@ func forGoal(goal string) string {
 
 // noShutdown says where the record of a shutdown is missing.
 func (p previous) noShutdown() string {
-	var text string
+	noRecord := "wtmp has no record of "
+	if p.wtmp.damaged {
+		noRecord = "wtmp, which is damaged, has no record of "
+	}
 	switch {
 	case p.journal.unknown != "":
-		text = "wtmp has no record of a shutdown"
+		return noRecord + "a shutdown" + p.dumps.none()
 	case p.wtmp.unknown != "":
-		text = "the journal ends without a shutdown"
-	default:
-		text = "the journal ends without a shutdown, and wtmp has no record of one"
+		return "the journal ends without a shutdown" + p.dumps.none()
 	}
-	if p.dumps.denied {
-		return text + "; whether the kernel left a dump is not known, for want of the rights to look"
+	return "the journal ends without a shutdown, and " + noRecord + "one" + p.dumps.none()
+}
+
+// none says that there is no dump of the boot before, as far as that is known.
+func (d dumps) none() string {
+	switch {
+	case d.denied:
+		return "; whether the kernel left a dump is not known, for want of the rights to look"
+	case d.other != "":
+		return "; of a panic there is a dump, " + d.other + ", but its time is not known to be of that boot: " + d.otherAt.Format(time.RFC3339)
 	}
-	return text + "; the kernel left no dump of a panic"
+	return "; the kernel left no dump of a panic"
 }

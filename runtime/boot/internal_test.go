@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"palhm/runtime/report"
 )
 
 // record makes a record of wtmp in a layout.
@@ -54,7 +57,7 @@ func TestOnlyTheEndOfALongWtmpIsRead(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		records, err := s.wtmpRecords()
+		records, _, err := s.wtmpRecords()
 		if err != nil || len(records) > maxWtmp/l.size || records[len(records)-1].host != "6.1" {
 			t.Errorf("layout of %d bytes: got %d records, %v", l.size, len(records), err)
 		}
@@ -72,9 +75,36 @@ func TestRotatedWtmpIsReadToo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	records, err := s.wtmpRecords()
+	records, _, err := s.wtmpRecords()
 	if b := lastBoot(records, time.Unix(2, 0)); err != nil || b.kernel != "6.1" {
 		t.Errorf("got %+v, %v", b, err)
+	}
+}
+
+// What was cut or overwritten takes only itself away.
+func TestDamagedWtmp(t *testing.T) {
+	for _, l := range layouts {
+		before, down, now := record(l, bootTime, "reboot", "6.1", 1777510800), record(l, runLevel, "shutdown", "6.1", 1777598978), record(l, bootTime, "reboot", "6.2", 1777599014)
+		if alone, err := parseWtmp(append(bytes.Clone(before), now[:17]...)); err != nil || len(alone) != 1 || alone[0].time.Unix() != 1777510800 {
+			t.Errorf("%d bytes, a record and a part of one: got %+v, %v", l.size, alone, err)
+		}
+		strange, none := record(l, 77, "x", "", 1777510900), make([]byte, l.size)
+		for name, tc := range map[string]struct {
+			data          [][]byte
+			down, damaged bool
+		}{
+			"cut at its end":          {[][]byte{before, down, now, now[:17]}, true, false},
+			"an unknown type":         {[][]byte{before, strange, down, now}, true, true},
+			"the shutdown is damaged": {[][]byte{before, strange, now}, false, true},
+			"an earlier damage":       {[][]byte{strange, before, down, now}, true, false},
+			"empty records":           {[][]byte{none, before, none, down, now, none}, true, false},
+		} {
+			records, err := parseWtmp(bytes.Join(tc.data, nil))
+			b := lastBoot(records, time.Unix(1777599012, 0))
+			if err != nil || b.kernel != "6.1" || b.shutdown.IsZero() == tc.down || b.damaged != tc.damaged {
+				t.Errorf("%d bytes, %s: got %+v, %v", l.size, name, b, err)
+			}
+		}
 	}
 }
 
@@ -97,6 +127,25 @@ func FuzzJournal(f *testing.F) {
 			new(journalBoot).readTail(list)
 		}
 	})
+}
+
+// A panic may come when the journal has been stopped, on the way down.
+func TestPanicOutweighsAShutdown(t *testing.T) {
+	stopped := journalBoot{stopped: true, shutdown: time.Unix(1, 0)}
+	dump := previous{journal: stopped, wtmp: wtmpBoot{shutdown: time.Unix(1, 0)}, dumps: dumps{place: "/d"}}
+	stopped.panic = panicMark
+	for name, p := range map[string]previous{"dump": dump, "journal": {journal: stopped}} {
+		if got := p.ending().Value; got.How != report.KernelPanic {
+			t.Errorf("%s: got %+v, want a panic", name, got)
+		}
+	}
+}
+
+func TestDamageOfWtmpIsSaid(t *testing.T) {
+	p := previous{journal: journalBoot{unknown: "it is empty"}, wtmp: wtmpBoot{damaged: true}}
+	if got := p.ending().Value.Evidence; !strings.HasPrefix(got, "wtmp, which is damaged, has no record of a shutdown; ") {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestTableOfBootsFromAnOldJournalctl(t *testing.T) {
@@ -131,6 +180,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	if late := (*timeoutError)(nil); !errors.As(err, &late) || err.Error() != "sh gave no answer within 10ms" {
 		t.Errorf("a program that hangs: got %v", err)
 	}
+	child := filepath.Join(t.TempDir(), "child")
+	_, err = ask(t.Context(), time.Second, 1000, "sh", "-c", `sleep 1000 & echo $! >"$0"; wait`, child)
+	if late := (*timeoutError)(nil); !errors.As(err, &late) || runs(t, child) {
+		t.Errorf("a program that has started another: got %v, and that the other still runs: %v", err, runs(t, child))
+	}
 	_, err = ask(t.Context(), 10*time.Millisecond, 1000, "sh", "-c", "setsid sleep 10 & sleep 1000")
 	if late := (*timeoutError)(nil); !errors.As(err, &late) {
 		t.Errorf("a process that nobody can end: got %v", err)
@@ -147,6 +201,24 @@ func TestAnswersAreBounded(t *testing.T) {
 	if _, err = Wait(ctx, time.Minute); err == nil || err.Error() != "told to stop" {
 		t.Errorf("told to stop: got %v", err)
 	}
+}
+
+// runs reports whether the process still runs whose number is in a file. Nobody may
+// have waited for it.
+func runs(t *testing.T, file string) bool {
+	t.Helper()
+	pid, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // SIGKILL takes a moment
+		status, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/status")
+		if err != nil || strings.Contains(string(status), "State:\tZ") {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return true
 }
 
 // systemctl puts a program of that name in front of all others.

@@ -12,9 +12,11 @@ import (
 
 // dumps is what the kernel left of a panic in storage that outlives a boot.
 type dumps struct {
-	place    string   // the file; "" = there is none of that time
-	messages []string // what it says of the panic
-	denied   bool     // the files may not be read
+	place    string    // the file; "" = there is none of that time
+	messages []string  // what it says of the panic
+	denied   bool      // the files may not be read
+	other    string    // the newest file that is not known to be of that time
+	otherAt  time.Time // the time that it has
 }
 
 // panicMark begins what the kernel says when it gives up.
@@ -28,12 +30,10 @@ const (
 
 // readDumps looks for a panic in pstore, where the kernel leaves it, and in the
 // directory that systemd-pstore(8) moves it to. Only what is of the boot before
-// counts, which began at start: dumps may lie there for years.
+// counts, which began at start: dumps may lie there for years. A host whose clock was
+// wrong dates them wrongly, so others are named. The zero time is not known.
 func (s *Source) readDumps(start, since time.Time) dumps {
-	if since.IsZero() {
-		return dumps{}
-	}
-	if start.IsZero() {
+	if start.IsZero() && !since.IsZero() {
 		start = since.Add(-24 * time.Hour)
 	}
 	var d dumps
@@ -50,8 +50,8 @@ func (s *Source) readDumps(start, since time.Time) dumps {
 			if seen++; seen > maxDumps {
 				return fs.SkipAll
 			}
-			if info, err := e.Info(); err == nil && d.place == "" && ofLastBoot(info, start, since) {
-				d.read(path, strings.TrimPrefix(path, s.Root))
+			if info, err := e.Info(); err == nil && d.place == "" {
+				d.add(path, strings.TrimPrefix(path, s.Root), info.ModTime(), !since.IsZero() && ofLastBoot(info, start, since))
 			}
 			return nil
 		})
@@ -75,25 +75,39 @@ var telling = regexp.MustCompile(`Kernel panic|BUG: |Oops: |RIP: |Comm: |Hardwar
 // priority stands before a line of the kernel's log.
 var priority = regexp.MustCompile(`^<[0-9]+>`)
 
-func (d *dumps) read(path, shown string) {
+// add takes a dump into account when it is of a panic, and not an oops that the kernel
+// has survived.
+func (d *dumps) add(path, shown string, at time.Time, last bool) {
+	if !last && !at.After(d.otherAt) {
+		return
+	}
+	text, err := readDump(path)
+	d.denied = d.denied || os.IsPermission(err)
+	switch {
+	case !strings.Contains(text, panicMark) && !strings.HasPrefix(text, "Panic#"):
+	case last:
+		d.place, d.messages = shown, tellingLines(text)
+	default:
+		d.other, d.otherAt = shown, at
+	}
+}
+
+// readDump reads the beginning of a dump.
+func readDump(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		d.denied = d.denied || os.IsPermission(err)
-		return
+		return "", err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxDump))
-	if err != nil {
-		return
-	}
-	text := string(data)
-	if !strings.Contains(text, panicMark) && !strings.HasPrefix(text, "Panic#") {
-		return // an oops that the kernel has survived
-	}
-	d.place = shown
+	text, err := io.ReadAll(io.LimitReader(f, maxDump))
+	return string(text), err
+}
+
+func tellingLines(text string) (list []string) {
 	for line := range strings.Lines(text) {
-		if telling.MatchString(line) && len(d.messages) < 8 {
-			d.messages = append(d.messages, oneLine(priority.ReplaceAllString(line, "")))
+		if telling.MatchString(line) && len(list) < 8 {
+			list = append(list, oneLine(priority.ReplaceAllString(line, "")))
 		}
 	}
+	return list
 }

@@ -18,11 +18,14 @@ type wtmpBoot struct {
 	unknown  string
 	start    time.Time
 	shutdown time.Time // zero = there is no record of a shutdown
+	damaged  bool      // there is a record that cannot be read
 	kernel   string
 }
 
 // The types of records, of utmp(5).
 const (
+	damaged  = -1 // ours: none of them
+	empty    = 0
 	runLevel = 1
 	bootTime = 2
 	maxType  = 9
@@ -34,7 +37,7 @@ const (
 )
 
 func (s *Source) readWtmp(since report.Fact[time.Time]) wtmpBoot {
-	records, err := s.wtmpRecords()
+	records, rotated, err := s.wtmpRecords()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return wtmpBoot{unknown: "there is none"}
@@ -43,7 +46,11 @@ func (s *Source) readWtmp(since report.Fact[time.Time]) wtmpBoot {
 	case since.Unknown != "":
 		return wtmpBoot{unknown: since.Unknown}
 	}
-	return lastBoot(records, since.Value)
+	b := lastBoot(records, since.Value)
+	if b.unknown != "" && rotated != nil {
+		b.unknown += "; wtmp.1: " + rotated.Error()
+	}
+	return b
 }
 
 // lastBoot finds the boot before the one that began at a time.
@@ -61,6 +68,7 @@ func lastBoot(records []wtmpRecord, since time.Time) wtmpBoot {
 	}
 	b := wtmpBoot{start: records[before].time, kernel: records[before].host}
 	for _, r := range records[before:now] {
+		b.damaged = b.damaged || r.kind == damaged
 		if r.kind == runLevel && r.user == "shutdown" {
 			b.shutdown = r.time
 		}
@@ -77,26 +85,28 @@ func lastOf(records []wtmpRecord, kind int16) int {
 	return -1
 }
 
-// wtmpRecords reads wtmp, and before it the file that it was before it was rotated.
-func (s *Source) wtmpRecords() ([]wtmpRecord, error) {
-	current, err := readTail(s.Root + "/var/log/wtmp")
-	if err != nil {
-		return nil, err
+// wtmpRecords reads wtmp, and before it the file that it was before it was rotated:
+// rotated is why that cannot be read.
+func (s *Source) wtmpRecords() (records []wtmpRecord, rotated, err error) {
+	if records, err = readRecords(s.Root + "/var/log/wtmp"); err != nil {
+		return nil, nil, err
 	}
-	records, err := parseWtmp(current)
-	if err != nil {
-		return nil, err
+	earlier, rotated := readRecords(s.Root + "/var/log/wtmp.1")
+	if errors.Is(rotated, fs.ErrNotExist) {
+		rotated = nil
 	}
-	if old, err := readTail(s.Root + "/var/log/wtmp.1"); err == nil {
-		if earlier, err := parseWtmp(old); err == nil {
-			records = append(earlier, records...)
-		}
-	}
-	return records, nil
+	return append(earlier, records...), rotated, nil
 }
 
-// readTail reads the last bytes of a file, in whole records of any layout when it is
-// in whole records.
+func readRecords(path string) ([]wtmpRecord, error) {
+	data, err := readTail(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseWtmp(data)
+}
+
+// readTail reads the last bytes of a file, from where a record begins in any layout.
 func readTail(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -139,32 +149,45 @@ type layout struct {
 // arm64.
 var layouts = []layout{{384, 340, false}, {400, 344, true}}
 
+// parseWtmp reads the records in the layout in which most of them are good. One that
+// was cut at the end of the file is left out.
 func parseWtmp(data []byte) ([]wtmpRecord, error) {
+	var records []wtmpRecord
+	most := 0
 	for _, l := range layouts {
-		if records, ok := l.parse(data); ok {
-			return records, nil
+		if list, good := l.parse(data); good > most {
+			records, most = list, good
 		}
 	}
-	return nil, errors.New("it has no form that is known here")
+	if most == 0 && len(data) > 0 {
+		return nil, errors.New("it has no form that is known here")
+	}
+	return records, nil
 }
 
-func (l layout) parse(data []byte) ([]wtmpRecord, bool) {
-	if len(data)%l.size != 0 {
-		return nil, false
-	}
-	var records []wtmpRecord
-	for ; len(data) > 0; data = data[l.size:] {
-		r := wtmpRecord{
-			kind: int16(binary.NativeEndian.Uint16(data)),
-			user: text(data[44:76]), host: text(data[76:332]),
-			time: l.readTime(data[l.time:]),
-		}
-		if r.kind < 0 || r.kind > maxType {
-			return nil, false
+func (l layout) parse(data []byte) (records []wtmpRecord, good int) {
+	for ; len(data) >= l.size; data = data[l.size:] {
+		r := l.record(data)
+		if r.kind > empty {
+			good++
 		}
 		records = append(records, r)
 	}
-	return records, true
+	return records, good
+}
+
+// record reads one record. In a wrong layout zeros are most of what is found, so that
+// a record with a type but without a time is none.
+func (l layout) record(data []byte) wtmpRecord {
+	r := wtmpRecord{
+		kind: int16(binary.NativeEndian.Uint16(data)),
+		user: text(data[44:76]), host: text(data[76:332]),
+		time: l.readTime(data[l.time:]),
+	}
+	if r.kind < empty || r.kind > maxType || r.kind != empty && r.time.Unix() == 0 {
+		return wtmpRecord{kind: damaged}
+	}
+	return r
 }
 
 func (l layout) readTime(b []byte) time.Time {
