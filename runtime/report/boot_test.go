@@ -133,14 +133,59 @@ var hostile = []string{
 	"{}", "[]", "'", `"`, `\`, "---", "...", "a\nb: c", "\r\nboot-report: gone", "a\u2028b", "a\u0085b", "\x00\x1b[31m", "\xff\xfe", "\ufeff", "\U0001f600", "?", "? a", "a,b", "<<", "=",
 }
 
+// long are texts that fit on no line, with what must not be broken at any place.
+func long() (list []string) {
+	for i := range 12 {
+		a := strings.Repeat("a", i)
+		for _, unit := range []string{"é", "\x1b", "\u2028", "\U000e0001", "\U0001f600", `\`, `"`, " ", "# ", "word ", "x"} {
+			list = append(list, a+strings.Repeat(unit, 900))
+		}
+	}
+	return list
+}
+
 func TestHostileTextStaysText(t *testing.T) {
-	for _, s := range hostile {
+	for _, s := range append(hostile, long()...) {
 		checkText(t, s)
 	}
 }
 
+// A mailer breaks longer lines, wherever that is.
+func checkLines(t *testing.T, body string) {
+	t.Helper()
+	for line := range strings.Lines(body) {
+		if len(line) > 900 {
+			t.Errorf("got a line of %d bytes: %.80q", len(line), line)
+		}
+	}
+}
+
+// What a reader of YAML 1.1 takes for something else than a text.
+func TestWordsOfOldYAMLAreQuoted(t *testing.T) {
+	for _, word := range []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null", "Y", "No", "ON", "True"} {
+		b := web1()
+		b.Host = word
+		if got, want := report.BootBody(b, &plan.BootReport{}), "\n  hostname: \""+word+"\"\n"; !strings.Contains("\n"+got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}
+
+func TestLongHeaderIsBrokenAtBlanks(t *testing.T) {
+	o := plan.BootReport{Header: strings.Repeat("Runbook: see the wiki. ", 60)}
+	var words []string
+	for line := range strings.Lines(report.BootBody(web1(), &o)) {
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			words = append(words, strings.Fields(comment)...)
+		}
+	}
+	if got := strings.Join(words, " ") + " "; got != o.Header {
+		t.Errorf("got %q", got)
+	}
+}
+
 func FuzzBootBody(f *testing.F) {
-	for _, s := range hostile {
+	for _, s := range append(hostile, long()...) {
 		f.Add(s)
 	}
 	f.Fuzz(checkText)
@@ -152,7 +197,9 @@ func checkText(t *testing.T, s string) {
 	b.Cause = report.Known([]report.RoutineAtEnd{{Task: s, Site: s, Note: s}})
 	o := everything
 	o.Header = s
-	got := parse(t, report.BootBody(b, &o))
+	body := report.BootBody(b, &o)
+	checkLines(t, body)
+	got := parse(t, body)
 	if !utf8.ValidString(s) {
 		return // such a text cannot be kept as it is; that it did no harm is enough
 	}

@@ -105,11 +105,12 @@ func TestNoticeSubject(t *testing.T) {
 }
 
 func TestHostileNotice(t *testing.T) {
-	for _, s := range hostile {
+	for _, s := range append(hostile, long()...) {
 		n := failed()
 		n.Host, n.Site, n.Error, n.Pos, n.Note, n.Also = s, s, s+"\n"+s, s, s, []string{s, s}
 		n.Run.Task, n.Run.After, n.Run.Copies = s, []string{s}, []report.Copy{{Task: s, Root: s, Prefix: s, Removed: []report.Removed{{Prefix: s, Reason: s}}}}
 		n.Stages = []report.Stage{{Error: s, Stderr: []string{s, "x", s}}, {Error: s, Stderr: []string{s}}}
+		checkLines(t, n.Body())
 		got := parseNotice(t, n.Body())
 		if got["exit-code"] != 1 || len(got["failed"].([]any)) != 2 || len(got["copies"].([]any)) != 1 {
 			t.Errorf("%q: got %v", s, got)

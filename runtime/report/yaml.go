@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // yamlWriter writes mappings, lists of texts and of mappings, and comments. Whatever
-// a text has in it stays a text.
+// a text has in it stays a text, and a line is never so long that a mailer breaks it.
 type yamlWriter struct {
 	b     strings.Builder
 	depth int
@@ -17,6 +18,10 @@ type yamlWriter struct {
 }
 
 func (y *yamlWriter) String() string { return y.b.String() }
+
+// maxLine is how many bytes of a text stand on a line. With what stands around it the
+// line fits in a mail: 998 bytes (RFC 5322, 2.1.1), of which mailers may leave some.
+const maxLine = 800
 
 // lineBreaks are what a reader of YAML 1.1 or 1.2 takes for the end of a line.
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ")
@@ -28,8 +33,36 @@ func (y *yamlWriter) comment(text string) {
 		return
 	}
 	for line := range strings.SplitSeq(text, "\n") {
-		y.b.WriteString(strings.TrimRight("# "+strings.Map(printable, line), " ") + "\n")
+		part, rest := breakLine(strings.Map(printable, line))
+		for ; rest != ""; part, rest = breakLine(rest) {
+			y.b.WriteString(strings.TrimRight("# "+part, " ") + "\n")
+		}
+		y.b.WriteString(strings.TrimRight("# "+part, " ") + "\n")
 	}
+}
+
+// breakLine takes from a text what stands on its first line, which it ends at a blank
+// if it can.
+func breakLine(s string) (line, rest string) {
+	if len(s) <= maxLine {
+		return s, ""
+	}
+	line = head(s, maxLine)
+	if blank := strings.LastIndexByte(line, ' '); blank > 0 {
+		return line[:blank], s[blank+1:]
+	}
+	return line, s[len(line):]
+}
+
+// head is the beginning of a text, of at most n bytes and in whole characters.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 func printable(r rune) rune {
@@ -54,7 +87,7 @@ func (y *yamlWriter) item() {
 	y.dash = true
 }
 
-func (y *yamlWriter) text(key, value string) { y.line(key + ": " + scalar(value)) }
+func (y *yamlWriter) text(key, value string) { y.line(key + ": " + y.scalar(value)) }
 
 // time writes a time as YAML's own type of it.
 func (y *yamlWriter) time(key string, t time.Time) { y.line(key + ": " + t.Format(time.RFC3339)) }
@@ -66,13 +99,12 @@ func (y *yamlWriter) list(key string, values []string) {
 	}
 	y.open(key)
 	for _, v := range values {
-		y.line("- " + scalar(v))
+		y.line("- " + y.scalar(v))
 	}
 	y.close()
 }
 
-// maxBlockLine is what a line of a block is cut to, in characters: mail has lines
-// of at most 998 bytes (RFC 5322, 2.1.1).
+// maxBlockLine is what a line of a block is cut to, in characters; see also maxLine.
 const maxBlockLine = 240
 
 // block writes lines as a text that is shown as it is, for a person to read. What
@@ -83,7 +115,7 @@ func (y *yamlWriter) block(key string, lines []string) {
 	for _, l := range lines {
 		l = strings.Map(printable, strings.ReplaceAll(strings.ToValidUTF8(l, "\ufffd"), "\t", "    "))
 		if r := []rune(l); len(r) > maxBlockLine {
-			l = string(r[:maxBlockLine]) + " ..."
+			l = head(string(r[:maxBlockLine]), maxLine) + " ..."
 		}
 		y.b.WriteString(strings.TrimRight(indent+l, " ") + "\n")
 	}
@@ -103,13 +135,36 @@ var harmless = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@+()-]*(,? [A-Za-z0-9_
 
 // scalar writes a text so that it is read as just that text. The escapes of Go's
 // quoting are all YAML's too (YAML 1.2, 5.7).
-func scalar(s string) string {
+func (y *yamlWriter) scalar(s string) string {
 	switch strings.ToLower(s) {
 	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
 		return strconv.Quote(s)
 	}
-	if harmless.MatchString(s) {
+	if len(s) <= maxLine && harmless.MatchString(s) {
 		return s
 	}
-	return strconv.Quote(s)
+	return fold(strconv.Quote(s), strings.Repeat("  ", y.depth+1))
 }
+
+// fold breaks a quoted text where it is too long for a line. The break, which is
+// escaped, and the indent below it are no part of the text; a blank that follows them
+// is one only when it is escaped (YAML 1.2, 7.3.1).
+func fold(quoted, indent string) string {
+	var b strings.Builder
+	for width := 0; quoted != ""; {
+		n := len(character.FindString(quoted))
+		if width+n > maxLine {
+			b.WriteString("\\\n" + indent)
+			width = 0
+			if quoted[0] == ' ' {
+				b.WriteByte('\\')
+			}
+		}
+		b.WriteString(quoted[:n])
+		width, quoted = width+n, quoted[n:]
+	}
+	return b.String()
+}
+
+// character is one of a quoted text, as strconv.Quote writes it.
+var character = regexp.MustCompile(`^(\\x..|\\u.{4}|\\U.{8}|\\.|.)`)
