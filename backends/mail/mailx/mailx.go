@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +27,8 @@ const (
 	grace     = 5 * time.Second // between SIGTERM and SIGKILL
 	maxLine   = 900             // bytes; RFC 5322, 2.1.1 allows 998
 	lastWords = 10              // lines of stderr in an error
+
+	notStarted = 127 // what a shell exits with when it finds no program
 )
 
 // Options are how the program is called.
@@ -60,7 +64,7 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 	}
 	defer stdin.Close()
 	cmd := proc.Command{Argv: m.argv(msg), Env: m.opt.Environ, Stdin: stdin, Timeout: m.opt.Timeout}
-	if !isASCII(body) {
+	if utf8.RuneCountInString(body) < len(body) { // it is not ASCII
 		cmd.Env = inUTF8(cmd.Env)
 	}
 	p, err := proc.Start(ctx, []proc.Command{cmd}, proc.Options{Grace: grace})
@@ -107,11 +111,8 @@ func inUTF8(environ []string) []string {
 	return append(slices.DeleteFunc(kept, func(kv string) bool { return strings.HasPrefix(kv, "LC_CTYPE=") }), "LC_CTYPE=C.UTF-8")
 }
 
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
-}
-
-// wrap breaks lines that are too long for mail.
+// wrap breaks lines that are too long for mail, wherever that is. A text in which that
+// matters has none.
 func wrap(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -143,13 +144,42 @@ func (m *Mailer) explain(ctx context.Context, err error) error {
 	shown := *stage
 	shown.Argv = []string{m.opt.Program}
 	text := "send mail with " + shown.Error()
-	if stage.Code == 127 {
-		text += "; is it installed?"
+	if stage.Code == notStarted {
+		text += m.whyNotStarted()
 	}
 	for _, l := range tail(string(stage.Stderr)) {
 		text += "\n  | " + l
 	}
 	return errors.New(text)
+}
+
+// whyNotStarted guesses why a shell has found no program: the one here, or one in a
+// script that is the program.
+func (m *Mailer) whyNotStarted() string {
+	file := m.find()
+	if file == "" {
+		return "; is it installed?"
+	}
+	return "; there is " + file + ", so look for what it calls, or for what its first line names"
+}
+
+// find returns the file that the program is, or "".
+func (m *Mailer) find() string {
+	dirs := []string{""}
+	if !strings.Contains(m.opt.Program, "/") {
+		i := slices.IndexFunc(m.opt.Environ, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
+		if i < 0 {
+			return ""
+		}
+		dirs = filepath.SplitList(m.opt.Environ[i][len("PATH="):])
+	}
+	for _, dir := range dirs {
+		file := filepath.Join(dir, m.opt.Program)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return file
+		}
+	}
+	return ""
 }
 
 func tail(stderr string) []string {

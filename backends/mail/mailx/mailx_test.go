@@ -14,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"palhm/backends/mail"
 	"palhm/backends/mail/mailx"
+	"palhm/runtime/plan"
+	"palhm/runtime/report"
 )
 
 // agent is a transport agent for a test: a sendmail that keeps what it is given.
@@ -211,6 +215,49 @@ func TestMissingProgram(t *testing.T) {
 	err := mailx.New(mailx.Options{Program: "palhm-no-mailx", Environ: os.Environ()}).Send(t.Context(), message())
 	if err == nil || !strings.Contains(err.Error(), "palhm-no-mailx") || !strings.Contains(err.Error(), "installed?") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A program that is there, and cannot be started or calls one that is not there.
+func TestProgramWithoutItsInterpreter(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "palhm-mailx")
+	for _, text := range []string{"#!/no/such/interpreter\n", "#!/bin/sh\nno-such-agent\n"} {
+		if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{program, "palhm-mailx"} {
+			o := mailx.Options{Program: name, Environ: []string{"PATH=/none:" + dir + ":" + os.Getenv("PATH")}}
+			err := mailx.New(o).Send(t.Context(), message())
+			if err == nil || !strings.Contains(err.Error(), "exit code 127, want 0; there is "+program+", so look for") || strings.Contains(err.Error(), "installed?") {
+				t.Errorf("%s that is %q: got %v", name, text, err)
+			}
+		}
+	}
+}
+
+// What is YAML stays YAML, however long its texts are.
+func TestReportArrivesAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	program, mailed := filepath.Join(dir, "mailx"), filepath.Join(dir, "mail")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\ncat >"+mailed+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 {
+		host := strings.Repeat("a", i) + "\x1b" + strings.Repeat("é\x1b ", 600)
+		o := plan.BootReport{Header: strings.Repeat("Runbook: see the wiki. ", 60)}
+		m := mail.Message{To: []string{"root"}, Subject: "s", Body: report.BootBody(&report.Boot{Host: host}, &o)}
+		if err := mailx.New(mailx.Options{Program: program, Environ: os.Environ()}).Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(mailed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]map[string]string
+		if err := yaml.Unmarshal(text, &got); err != nil || got["boot-report"]["hostname"] != host {
+			t.Errorf("%d: got %q, %v", i, got, err)
+		}
 	}
 }
 
