@@ -28,6 +28,7 @@ func TestSystemd(t *testing.T) {
 		{"silent", `is_active(ctx, "nginx")`, says(show, ""), "does not say"},
 		{"error", `is_active(ctx, "nginx")`, madeUpHost{files: runs, replies: map[string]reply{show: {code: 1}}}, "exit code 1"},
 		{"no systemd", `is_active(ctx, "nginx")`, madeUpHost{}, "systemd does not run on this host"},
+		{"pattern", `is_active(ctx, "nginx*")`, madeUpHost{files: runs, replies: map[string]reply{strings.Replace(show, "nginx", "nginx*", 1): {stdout: "LoadState=loaded\nActiveState=failed\n\nLoadState=loaded\nActiveState=active\n"}}}, `got the pattern "nginx*", want the name of one unit`},
 		{"no name", `is_active(ctx, "")`, madeUpHost{files: runs}, "want the name of a unit"},
 		{"none failed", `failed_units(ctx)`, says(failed, "[]\n"), "[]"},
 		{"some failed", `failed_units(ctx)`, says(failed, `[{"unit":"a.service","load":"loaded"},{"unit":"b.mount"}]`), `["a.service", "b.mount"]`},
