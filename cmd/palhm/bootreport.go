@@ -82,6 +82,13 @@ const bootWaitLimit = 30 * time.Minute
 func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool) error {
 	id := new(boot.Source).ID()
 	state, stateErr := stateDir()
+	if once && stateErr == nil {
+		release, err := a.reportAlone(ctx, state)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
 	if once && history.Reported(state, id) {
 		a.log.Info("this boot has been reported")
 		return nil
@@ -108,6 +115,17 @@ func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool)
 		a.log.Debug("it is not recorded that this boot was reported", "error", stateErr)
 	}
 	return err
+}
+
+// reportAlone waits until no other process reports this boot. Where that cannot be found
+// out two reports are better than none.
+func (a *app) reportAlone(ctx context.Context, state string) (release func(), err error) {
+	release, err = history.LockReport(ctx, state)
+	if err != nil && ctx.Err() == nil {
+		a.log.Debug("another process may report this boot too", "error", err)
+		return func() {}, nil
+	}
+	return release, err
 }
 
 // awaitBoot waits as the site says, and returns what systemd says of itself.

@@ -1,6 +1,8 @@
 package history_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -162,4 +164,35 @@ func TestReportedIsForOneBoot(t *testing.T) {
 	if !history.Reported(dir, "b1") || history.Reported(dir, "b2") {
 		t.Error("want b1 and nothing else reported")
 	}
+}
+
+// What lies in the working directory says nothing.
+func TestNothingIsReportedWithoutADirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := history.MarkReported(".", "b1"); err != nil {
+		t.Fatal(err)
+	}
+	if history.Reported("", "b1") {
+		t.Error("a boot is reported in no directory at all")
+	}
+}
+
+func TestOneReportsAtATime(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	release, err := history.LockReport(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("told to stop")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, stop)
+	defer cancel()
+	if _, err := history.LockReport(ctx, dir); !errors.Is(err, stop) {
+		t.Errorf("while another has the lock: got %v, want the cause", err)
+	}
+	time.AfterFunc(50*time.Millisecond, release)
+	release, err = history.LockReport(t.Context(), dir)
+	if err != nil {
+		t.Fatalf("when another has given the lock back: %v", err)
+	}
+	release()
 }
