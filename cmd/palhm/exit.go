@@ -7,17 +7,18 @@ import (
 
 	"palhm/backends"
 	"palhm/runtime/proc"
+	"palhm/runtime/report"
 )
 
-// The exit codes, as "palhm help exit" explains them.
+// The exit codes, which a notice puts into words.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitSite   = 3
-	exitAfter  = 4
-	exitLocked = 5
-	exitSignal = 128 // plus the signal's number
+	exitOK     = report.ExitOK
+	exitFailed = report.ExitFailed
+	exitUsage  = report.ExitUsage
+	exitSite   = report.ExitSite
+	exitAfter  = report.ExitAfter
+	exitLocked = report.ExitLocked
+	exitSignal = report.ExitSignal
 )
 
 const exitHelp = `The exit codes of palhm:

@@ -27,25 +27,17 @@ type Stage struct {
 	Stderr []string // its last lines
 }
 
-// The exit codes of palhm that have words of their own.
-const (
-	exitOK     = 0
-	exitAfter  = 4
-	exitLocked = 5
-	exitSignal = 128
-)
-
 // Outcome says in words how the run ended.
 func (n *Notice) Outcome() string {
 	switch {
-	case n.Exit == exitOK:
+	case n.Exit == ExitOK:
 		return "is well"
-	case n.Exit == exitAfter:
+	case n.Exit == ExitAfter:
 		return "is safe, but not all is well"
-	case n.Exit == exitLocked:
+	case n.Exit == ExitLocked:
 		return "did not run: another run holds the lock"
-	case n.Exit > exitSignal:
-		if name := unix.SignalName(unix.Signal(n.Exit - exitSignal)); name != "" {
+	case n.Exit > ExitSignal:
+		if name := unix.SignalName(unix.Signal(n.Exit - ExitSignal)); name != "" {
 			return "was ended by " + name
 		}
 	}

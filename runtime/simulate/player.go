@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/report"
 )
 
 // player plays one task.
@@ -133,9 +134,9 @@ func (p *player) below(ctx context.Context, t *plan.Task) (warnings []string, er
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("stopped: %w", context.Cause(ctx))
-	case a.Code == exitAfter:
+	case a.Code == report.ExitAfter:
 		return []string{p.after(t, firstOf(a.Stderr, "something after its main work failed"))}, nil
-	case a.Code != exitOK:
+	case a.Code != report.ExitOK:
 		return nil, fmt.Errorf("task %s: %s", t.Name, firstOf(a.Stderr, fmt.Sprintf("failed with exit code %d", a.Code)))
 	}
 	return nil, nil
@@ -222,7 +223,7 @@ func (p *player) dnssec(ctx context.Context, d *plan.DNSSECCheck) (err error) {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped: %w", context.Cause(ctx))
-	case a.Code != exitOK:
+	case a.Code != report.ExitOK:
 		return fmt.Errorf("%s: %s", d.Name, firstOf(a.Stderr, "the check failed"))
 	}
 	return nil

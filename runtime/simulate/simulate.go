@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/report"
 )
 
 // Setup is the world that a task is played in. The zero value is a world in which every
@@ -52,22 +53,15 @@ type Outcome struct {
 	End      time.Time
 }
 
-// The exit codes that "palhm run" would have.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitAfter  = 4
-)
-
 // Exit returns the exit code that "palhm run" would have.
 func (o *Outcome) Exit() int {
 	switch {
 	case o.Err != nil:
-		return exitFailed
+		return report.ExitFailed
 	case o.After > 0:
-		return exitAfter
+		return report.ExitAfter
 	}
-	return exitOK
+	return report.ExitOK
 }
 
 // Unused is a reply that was asked for less often than it has answers.
