@@ -135,7 +135,7 @@ var hostile = []string{
 
 // long are texts that fit on no line, with what must not be broken at any place.
 func long() (list []string) {
-	for i := range 12 {
+	for i := range 3 {
 		a := strings.Repeat("a", i)
 		for _, unit := range []string{"é", "\x1b", "\u2028", "\U000e0001", "\U0001f600", `\`, `"`, " ", "# ", "word ", "x"} {
 			list = append(list, a+strings.Repeat(unit, 900))

@@ -152,7 +152,7 @@ func (y *yamlWriter) scalar(s string) string {
 func fold(quoted, indent string) string {
 	var b strings.Builder
 	for width := 0; quoted != ""; {
-		n := len(character.FindString(quoted))
+		n := character(quoted)
 		if width+n > maxLine {
 			b.WriteString("\\\n" + indent)
 			width = 0
@@ -166,5 +166,19 @@ func fold(quoted, indent string) string {
 	return b.String()
 }
 
-// character is one of a quoted text, as strconv.Quote writes it.
-var character = regexp.MustCompile(`^(\\x..|\\u.{4}|\\U.{8}|\\.|.)`)
+// character is the length of the first one of a quoted text, as strconv.Quote writes it.
+func character(quoted string) int {
+	if quoted[0] != '\\' {
+		_, n := utf8.DecodeRuneInString(quoted)
+		return n
+	}
+	switch quoted[1] {
+	case 'x':
+		return len(`\x00`)
+	case 'u':
+		return len(`\u0000`)
+	case 'U':
+		return len(`\U00000000`)
+	}
+	return len(`\n`)
+}
