@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
@@ -85,8 +86,13 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 			return true, err
 		}
 	}
-	// The run may have put its manifest while its open.json was still its own.
-	if st, err = s.look(ctx, name); err != nil || st.committed() {
+	// The run may have put its manifest while its open.json was still its own, and
+	// the listing may not show it yet.
+	committed, err := s.hasManifest(ctx, name)
+	if isDenied(err) && open.Garbage && at.age >= deadAfter {
+		return false, s.wipe(ctx, name) // no listing lags so far behind
+	}
+	if err != nil || committed {
 		return true, err
 	}
 	if open.Garbage { // since an earlier run
@@ -100,6 +106,33 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 		return false, s.empty(ctx, name)
 	}
 	return false, s.wipe(ctx, name)
+}
+
+// hasManifest asks for the manifest itself. Unlike a listing, the answer does not lag
+// behind. That these credentials may not ask is an error.
+func (s *Store) hasManifest(ctx context.Context, name string) (bool, error) {
+	there, err := s.isThere(ctx, s.key(name+"/"+backends.ManifestPath))
+	if !isDenied(err) {
+		return there, err
+	}
+	// AWS refuses to say that something is missing to who may not list the whole
+	// bucket. Who may ask for open.json may ask for the manifest.
+	if may, _ := s.isThere(ctx, s.key(name+"/"+openPath)); may {
+		return false, nil
+	}
+	return false, err
+}
+
+func (s *Store) isThere(ctx context.Context, key string) (bool, error) {
+	c, err := s.api(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, err = c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.bucket, Key: &key})
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil, failed(ctx, "look at "+s.url(key), err)
 }
 
 // lateBackoffs is how long, in first backoffs, a dead run's objects are waited for:

@@ -77,6 +77,10 @@ func (s *Server) listObjects(q url.Values) answer {
 
 // stale is the key that a listing does not show yet.
 func (s *Server) stale() (hidden string) {
+	if s.quirks.HideLists > 0 {
+		s.quirks.HideLists--
+		return s.quirks.HideKey
+	}
 	if s.quirks.StaleLists == 0 {
 		return ""
 	}

@@ -42,6 +42,8 @@ type Quirks struct {
 	IgnoreRange bool // all of an object is sent to who asks for its rest
 	Overlap     bool // a page of keys begins with the last key of the one before
 	StaleLists  int  // so many listings do not show the newest object
+	HideLists   int  // so many listings do not show HideKey
+	HideKey     string
 	Discard     bool // bytes are counted and checked, not kept
 	Versioned   bool
 	NoClasses   bool // storage classes are answered with 400
@@ -234,6 +236,14 @@ func (s *Server) Uploads() (keys []string) {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// DropUploads forgets the open uploads, as a store does whose answer to an abort, or to a
+// completion that is still under way, was lost.
+func (s *Server) DropUploads() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.uploads)
 }
 
 // Begin opens an upload behind everybody's back.
