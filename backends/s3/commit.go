@@ -195,9 +195,21 @@ func (c *Copy) remove(ctx context.Context) error {
 		return err
 	}
 	if c.inDoubt() {
-		return c.store.empty(ctx, c.prefix)
+		return c.store.empty(ctx, c.prefix, c.storedKeys())
 	}
-	return c.store.wipe(ctx, c.prefix)
+	return c.store.wipe(ctx, c.prefix, c.storedKeys())
+}
+
+// storedKeys are those of the objects that this run has stored.
+func (c *Copy) storedKeys() (keys []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, size := range c.objects {
+		if size >= 0 {
+			keys = append(keys, c.key(p))
+		}
+	}
+	return keys
 }
 
 // removeOwn removes what this run has stored, or may have, and nothing else.
@@ -208,12 +220,5 @@ func (c *Copy) removeOwn(ctx context.Context) error {
 		keys = append(keys, c.key(p))
 	}
 	c.mu.Unlock()
-	for len(keys) > 0 {
-		n := min(len(keys), deleteBatch)
-		if err := c.store.deleteKeys(ctx, keys[:n]); err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
+	return c.store.deleteAll(ctx, keys)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"palhm/backends"
+	"palhm/backends/s3"
 	"palhm/backends/s3/s3test"
 )
 
@@ -63,4 +65,57 @@ func TestRecoverThatMayNotAsk(t *testing.T) {
 		}
 	}
 	wantNothing(t, srv, copy2)
+}
+
+// TestAbortWithoutObjectListed: what an aborted run has stored goes, also when a listing
+// does not show it yet: alone it would look like a copy of the Python program.
+func TestAbortWithoutObjectListed(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	s := open(t, small(t, srv))
+	c := begin(t, s, copy1)
+	put(t, c, "a", "x")
+	put(t, c, "b", "x")
+	hide(srv, objectKey, 8)
+	if err := c.Abort(t.Context()); err != nil {
+		t.Error(err)
+	}
+	hide(srv, "", 0)
+	wantNothing(t, srv, copy1)
+}
+
+// TestRemoveWithoutObjectListed is the same for an old copy, whose manifest says what is
+// in it.
+func TestRemoveWithoutObjectListed(t *testing.T) {
+	for _, hidden := range []string{objectKey, "web1/daily/" + copy1 + "/.palhm/SHA256SUMS"} {
+		srv := s3test.New(t, s3test.Quirks{})
+		s := open(t, small(t, srv))
+		makeCopy(t, s, copy1)
+		hide(srv, hidden, 8)
+		if err := s.Remove(t.Context(), copy1); err != nil {
+			t.Error(err)
+		}
+		hide(srv, "", 0)
+		wantNothing(t, srv, copy1)
+	}
+}
+
+// TestRecoverWithoutObjectListed: the journal knows an object of a killed run.
+func TestRecoverWithoutObjectListed(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	s := open(t, o)
+	s.SetHost("a", "boot", 1<<30) // no process has this id
+	c := begin(t, s, copy1)
+	if _, err := backends.Put(t.Context(), c, "a", stream(2*part, nil), 0); err != nil {
+		t.Fatal(err)
+	}
+	s3.Drop(c)
+	next := open(t, o)
+	next.SetHost("a", "boot", 1<<30+1)
+	hide(srv, objectKey, 8)
+	if err := next.Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	hide(srv, "", 0)
+	wantNothing(t, srv, copy1)
 }

@@ -89,23 +89,34 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 	// The run may have put its manifest while its open.json was still its own, and
 	// the listing may not show it yet.
 	committed, err := s.hasManifest(ctx, name)
+	known := keysBelow(s.key(name+"/"), events)
 	if isDenied(err) && open.Garbage && at.age >= deadAfter {
-		return false, s.wipe(ctx, name) // no listing lags so far behind
+		return false, s.wipe(ctx, name, known) // no listing lags so far behind
 	}
 	if err != nil || committed {
 		return true, err
 	}
 	if open.Garbage { // since an earlier run
-		return false, s.wipe(ctx, name)
+		return false, s.wipe(ctx, name, known)
 	}
 	late, err := s.awaitLate(ctx, s.key(name+"/"), events)
 	if err != nil {
 		return false, err
 	}
 	if late {
-		return false, s.empty(ctx, name)
+		return false, s.empty(ctx, name, known)
 	}
-	return false, s.wipe(ctx, name)
+	return false, s.wipe(ctx, name, known)
+}
+
+// keysBelow are the keys of the journal that are below another.
+func keysBelow(below string, events map[string]string) (keys []string) {
+	for key := range events {
+		if strings.HasPrefix(key, below) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // hasManifest asks for the manifest itself. Unlike a listing, the answer does not lag

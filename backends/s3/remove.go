@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -55,12 +57,35 @@ func (s *Store) remove(ctx context.Context, prefix string) error {
 			return err
 		}
 	}
+	var known []string
 	if st.committed() {
+		known = s.manifestKeys(ctx, prefix)
 		if err := s.deleteObject(ctx, s.key(prefix+"/"+backends.ManifestPath)); err != nil {
 			return err
 		}
 	}
-	return s.wipe(ctx, prefix)
+	return s.wipe(ctx, prefix, known)
+}
+
+// manifestKeys are the keys that a copy's manifest names; none when it cannot be read.
+func (s *Store) manifestKeys(ctx context.Context, prefix string) (keys []string) {
+	m, err := s.readManifest(ctx, prefix)
+	if err != nil {
+		return nil
+	}
+	for _, o := range m.Objects {
+		keys = append(keys, s.key(prefix+"/"+o.Path))
+	}
+	return append(keys, s.key(prefix+"/"+backends.SumsPath))
+}
+
+func (s *Store) readManifest(ctx context.Context, prefix string) (*backends.Manifest, error) {
+	r, err := s.open(ctx, s.key(prefix+"/"+backends.ManifestPath))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return backends.ReadManifest(r, prefix)
 }
 
 // exists reports whether a copy of the Python program has any object.
@@ -93,8 +118,9 @@ const wipes = 5
 
 // wipe removes everything below a copy that has an open.json and no manifest, and
 // open.json last, so that what is left when this is cut is still known as garbage.
-func (s *Store) wipe(ctx context.Context, prefix string) error {
-	if err := s.empty(ctx, prefix); err != nil {
+// known are keys that go also when no listing shows them yet.
+func (s *Store) wipe(ctx context.Context, prefix string, known []string) error {
+	if err := s.empty(ctx, prefix, known); err != nil {
 		return err
 	}
 	return s.deleteObject(ctx, s.key(prefix+"/"+openPath))
@@ -102,12 +128,16 @@ func (s *Store) wipe(ctx context.Context, prefix string) error {
 
 // empty removes everything below a copy but its open.json: the uploads first, since an
 // upload may become an object until it is aborted.
-func (s *Store) empty(ctx context.Context, prefix string) error {
+func (s *Store) empty(ctx context.Context, prefix string, known []string) error {
 	open := s.key(prefix + "/" + openPath)
 	below := s.key(prefix + "/")
 	uploadsErr := s.abortUploads(ctx, below, func(types.MultipartUpload) bool { return true })
+	unseen := make(map[string]bool, len(known))
+	for _, key := range known {
+		unseen[key] = true
+	}
 	for try := 1; ; try++ {
-		gone, err := s.deleteBelow(ctx, below, open)
+		gone, err := s.deleteBelow(ctx, below, open, unseen)
 		if err != nil {
 			return err
 		}
@@ -117,12 +147,28 @@ func (s *Store) empty(ctx context.Context, prefix string) error {
 		if try > wipes {
 			return fmt.Errorf("delete what is in %s: the store lists it again and again", s.url(below))
 		}
+		if try > 1 { // the first listing showed what was there
+			if err := s.pause(ctx, try-1); err != nil {
+				return err
+			}
+		}
 	}
-	return uploadsErr
+	return errors.Join(uploadsErr, s.deleteAll(ctx, slices.Collect(maps.Keys(unseen))))
 }
 
-// deleteBelow deletes all that is listed below a key but one, and returns how many.
-func (s *Store) deleteBelow(ctx context.Context, below, except string) (gone int, err error) {
+// deleteAll deletes any number of keys.
+func (s *Store) deleteAll(ctx context.Context, keys []string) error {
+	for batch := range slices.Chunk(keys, deleteBatch) {
+		if err := s.deleteKeys(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteBelow deletes all that is listed below a key but one, and returns how many. It
+// takes them out of unseen.
+func (s *Store) deleteBelow(ctx context.Context, below, except string, unseen map[string]bool) (gone int, err error) {
 	var batch []string
 	flush := func() error {
 		if len(batch) == 0 {
@@ -137,6 +183,7 @@ func (s *Store) deleteBelow(ctx context.Context, below, except string) (gone int
 		if *o.Key == except {
 			return nil
 		}
+		delete(unseen, *o.Key)
 		if batch = append(batch, *o.Key); len(batch) == deleteBatch {
 			return flush()
 		}
