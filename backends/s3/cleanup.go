@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/smithy-go/middleware"
@@ -65,15 +66,36 @@ func (s *Store) awaitSilence(ctx context.Context) {
 	}
 }
 
-// hear notes when the store last gave an answer that is one.
+// doubt says of a request whether the store may do yet what it was asked for: it has
+// answered one of the attempts not at all, or with an error of its own. A later attempt
+// that is refused takes nothing of that back.
+type doubt struct{ atomic.Bool }
+
+type doubtKey struct{}
+
+// doubting returns a context that notes the doubts of the requests made with it.
+func doubting(ctx context.Context) (context.Context, *doubt) {
+	d := new(doubt)
+	return context.WithValue(ctx, doubtKey{}, d), d
+}
+
+// hear notes of each attempt when the store last gave an answer that is one, and whether
+// the outcome is in doubt.
 func (s *Store) hear(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("Hear", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, m, err := next.HandleDeserialize(ctx, in)
-		if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r.Response != nil && r.StatusCode < 500 {
+		status := 0 // no answer
+		if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r.Response != nil {
+			status = r.StatusCode
+		}
+		if status > 0 && status < 500 {
 			s.answered.Store(time.Now().UnixNano())
 		}
+		if d, ok := ctx.Value(doubtKey{}).(*doubt); ok && err != nil && status/100 != 4 {
+			d.Store(true)
+		}
 		return out, m, err
-	}), middleware.After)
+	}), middleware.Before)
 }

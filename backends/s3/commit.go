@@ -69,24 +69,25 @@ func (c *Copy) prepare(ctx context.Context, m *backends.Manifest, sums []byte) e
 // publish puts the manifest.
 func (c *Copy) publish(ctx context.Context, manifest []byte) error {
 	s := c.store
-	_, err := s.putObject(ctx, c.key(backends.ManifestPath), manifest, "", condition{absent: true})
+	asking, unsure := doubting(ctx)
+	_, err := s.putObject(asking, c.key(backends.ManifestPath), manifest, "", condition{absent: true})
+	if err != nil && isDenied(err) && !unsure.Load() {
+		return err // nothing was stored
+	}
 	if err != nil {
-		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath), err))
+		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath)))
 	}
 	// A host may have slept since the last sign of life, for so long that another has
 	// taken the copy and removed what it held.
 	if err := c.lease.renew(ctx); errors.Is(err, errTaken) {
-		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath), err))
+		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath)))
 	}
 	return nil
 }
 
 // unpublish takes back a manifest of which nobody knows whether it was stored, so
 // that a commit that has failed is never listed.
-func (s *Store) unpublish(ctx context.Context, key string, cause error) error {
-	if isDenied(cause) {
-		return nil
-	}
+func (s *Store) unpublish(ctx context.Context, key string) error {
 	if err := s.deleteObject(ctx, key); err != nil {
 		return fmt.Errorf("the copy may be listed nevertheless: %w", err)
 	}

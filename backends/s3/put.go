@@ -54,7 +54,7 @@ func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64)
 	}
 	err = u.run(ctx, (*head)[:n])
 	if err != nil || u.stray {
-		if left := u.discard(ctx, err); left != nil {
+		if left := u.discard(ctx); left != nil {
 			c.doubtful()
 			c.warn(fmt.Sprintf("parts of %s may be left: %v", s.url(key), left))
 		}
@@ -65,11 +65,12 @@ func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64)
 // putWhole stores an object that fits in one request. When that fails, nobody knows
 // whether the object is there after all, so it is removed.
 func (c *Copy) putWhole(ctx context.Context, key string, data []byte) error {
-	_, err := c.store.putObject(ctx, key, data, c.store.opt.SinkClass, condition{absent: true})
+	asking, unsure := doubting(ctx)
+	_, err := c.store.putObject(asking, key, data, c.store.opt.SinkClass, condition{absent: true})
 	if err == nil {
 		return nil
 	}
-	if !isAnswer(err) {
+	if unsure.Load() {
 		c.doubtful()
 	}
 	clean, cancel := c.store.cleanUp(ctx, c.stopped)

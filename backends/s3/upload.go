@@ -9,10 +9,8 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go/middleware"
 	"github.com/minio/crc64nvme"
 )
 
@@ -57,7 +55,7 @@ type upload struct {
 
 	id    string // "" = there is no multipart upload
 	stray bool   // another one may be there, whose answer was lost
-	asked bool   // the store was asked to make the object
+	asked *doubt // of the requests that make the object; nil = there was none yet
 	slots chan struct{}
 	wg    sync.WaitGroup
 
@@ -161,23 +159,17 @@ func (u *upload) create(ctx context.Context) error {
 		ServerSideEncryption: types.ServerSideEncryption(s.opt.SSE), SSEKMSKeyId: optional(s.opt.KMSKey),
 	}
 	s.quirks.start(in)
-	out, err := c.CreateMultipartUpload(ctx, in)
+	asking, unsure := doubting(ctx)
+	out, err := c.CreateMultipartUpload(asking, in)
+	u.stray = unsure.Load()
 	if err != nil {
-		u.stray = true
-		if !isAnswer(err) {
+		if u.stray {
 			u.copy.doubtful()
 		}
 		return failed(ctx, "begin the upload of "+s.url(u.key), err)
 	}
-	u.stray = attempts(out.ResultMetadata) > 1
 	u.id = aws.ToString(out.UploadId)
 	return nil
-}
-
-// attempts is how often a request was sent.
-func attempts(m middleware.Metadata) int {
-	results, _ := retry.GetAttemptResults(m)
-	return len(results.Results)
 }
 
 // send sends a part as soon as one of the slots is free.
@@ -231,10 +223,11 @@ func (u *upload) complete(ctx context.Context) error {
 	what := "complete " + s.url(u.key)
 	_ = s.journal(u.key, fmt.Sprintf(uploadCompleting, u.src.n)) // a refusal was warned of when it began
 	crc := u.crc()
+	asking, unsure := doubting(ctx)
+	u.asked = unsure
 	var last error
 	for try := 1; ; try++ {
-		u.asked = true
-		err := u.askComplete(ctx, crc)
+		err := u.askComplete(asking, crc)
 		if ctx.Err() != nil {
 			return failed(ctx, what, err)
 		}
@@ -242,6 +235,9 @@ func (u *upload) complete(ctx context.Context) error {
 			last = err
 		}
 		st, headErr := s.head(ctx, u.key)
+		if err == nil && st == nil {
+			unsure.Store(true) // a yes, and nothing to be seen
+		}
 		switch {
 		case headErr != nil:
 			return headErr
@@ -307,8 +303,8 @@ func (st *stat) is(size int64, crc *string) bool {
 }
 
 // discard removes what a failed upload has left: its parts, the object that may have
-// been made after all, and another upload of the key. cause is the failure.
-func (u *upload) discard(ctx context.Context, cause error) error {
+// been made after all, and another upload of the key.
+func (u *upload) discard(ctx context.Context) error {
 	s := u.copy.store
 	ctx, cancel := s.cleanUp(ctx, u.copy.stopped)
 	defer cancel()
@@ -316,8 +312,8 @@ func (u *upload) discard(ctx context.Context, cause error) error {
 	if u.id != "" {
 		left = s.abortUpload(ctx, u.key, u.id)
 	}
-	if u.asked && u.id != "" {
-		if !isAnswer(cause) {
+	if u.asked != nil && u.id != "" {
+		if u.asked.Load() {
 			u.copy.doubtful()
 		}
 		left = errors.Join(left, s.deleteObject(ctx, u.key))
