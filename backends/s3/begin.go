@@ -158,6 +158,7 @@ func (c *Copy) end() {
 	c.mu.Unlock()
 	c.stop()
 	c.beats.Wait()
+	c.lease.drop()
 }
 
 func (c *Copy) hasEnded() bool {

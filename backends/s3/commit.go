@@ -177,6 +177,7 @@ func (c *Copy) Abort(ctx context.Context) error {
 	defer cancel()
 	c.stop()
 	c.beats.Wait()
+	defer c.lease.drop()
 	if err := c.remove(ctx); err != nil {
 		return fmt.Errorf("abort %s: %w", c.prefix, err)
 	}

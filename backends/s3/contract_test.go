@@ -38,11 +38,13 @@ func contract(t *testing.T, q s3test.Quirks) {
 			srv := s3test.New(t, q)
 			o := options(t, srv)
 			s := open(t, o)
+			s.SetHost("a", "boot", 1<<30) // no process has this id
 			stores[s] = opened{srv, o}
 			return s
 		},
 		Reopen: func(t testing.TB, s backends.Store) backends.Store {
 			again := open(t, stores[s].opt)
+			again.SetHost("a", "boot", 1<<30+1)
 			stores[again] = stores[s]
 			return again
 		},

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"palhm/backends"
+	"palhm/backends/s3"
 	"palhm/backends/s3/s3test"
 )
 
@@ -97,4 +99,54 @@ func TestStoreKnownByTheEnvironment(t *testing.T) {
 	if _, err := open(t, o).Begin(t.Context(), copy1); err == nil || !strings.Contains(err.Error(), "part_size") {
 		t.Errorf("got %v, want an error that names part_size", err)
 	}
+}
+
+// TestSpellingOfEndpoints: a root has one lock, however its endpoint is spelt, and roots on
+// different stores have different ones.
+func TestSpellingOfEndpoints(t *testing.T) {
+	withKeys(t)
+	o := s3.Options{Bucket: "bucket", Root: "r", Endpoint: "http://store.example", LockDir: t.TempDir(), StateDir: t.TempDir()}
+	release, err := open(t, o).Lock(t.Context(), backends.Owner{PID: 1, Host: "a"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	for endpoint, same := range map[string]bool{
+		"http://store.example/": true, "HTTP://Store.Example:80": true, "http://store.example:80//": true,
+		"https://store.example": false, "http://store.example:443": false, "http://store.example/s3": false, "http://store.example:8080": false,
+	} {
+		o.Endpoint = endpoint
+		free, err := open(t, o).Lock(t.Context(), backends.Owner{PID: 2, Host: "a"}, 0)
+		if _, locked := errors.AsType[*backends.LockedError](err); locked != same {
+			t.Errorf("%s: got %v, want locked %t", endpoint, err, same)
+		}
+		if err == nil {
+			_ = free()
+		}
+	}
+}
+
+// TestOwnRunIsNoGarbage: a copy that this process is making is left alone by another store
+// of the process, however old its last sign of life is, until it was given up.
+func TestOwnRunIsNoGarbage(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	c := begin(t, open(t, o), copy1)
+	m := manifest(copy1, put(t, c, "a", "x"))
+	other := open(t, o)
+	for range 2 {
+		if err := other.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		srv.Advance(2 * time.Hour)
+	}
+	if err := backends.Commit(t.Context(), c, m); err != nil {
+		t.Error(err)
+	}
+	wantCopies(t, other, copy1)
+	s3.Drop(begin(t, other, copy2))
+	if err := other.Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantNothing(t, srv, copy2)
 }

@@ -15,6 +15,7 @@ func Drop(c backends.Copy) {
 	k := c.(*Copy)
 	k.stop()
 	k.beats.Wait()
+	k.lease.drop()
 }
 
 // Used and Peak are how much of a budget is and was taken.

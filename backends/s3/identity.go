@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,8 +59,18 @@ func newRun(id identity) openState {
 	return openState{Version: 1, identity: id, Run: rand.Text(), Since: time.Now().UTC().Truncate(time.Second)}
 }
 
-// isDead reports whether the run that wrote o has certainly ended. me is this
-// process, which holds the lock of the root: what it has left open it has dropped.
+// living are the copies that this process is making: the Run of each open.json.
+var living sync.Map
+
+// isAlive reports whether the run that wrote o is one of this process, which is me, and
+// makes its copy still, whatever the locks and the clocks say.
+func (o *openState) isAlive(me identity) bool {
+	_, lives := living.Load(o.Run)
+	return lives && !o.Garbage && o.isOf(me)
+}
+
+// isDead reports whether the run that wrote o, which is not alive in this process, has
+// certainly ended. me is this process: what else it has left open it has dropped.
 func (o *openState) isDead(me identity) bool {
 	if o.Garbage {
 		return true
@@ -67,7 +78,11 @@ func (o *openState) isDead(me identity) bool {
 	if o.Boot == "" || o.Boot != me.Boot || o.Space != me.Space {
 		return false
 	}
-	return o.PID == me.PID && o.Start == me.Start || isGone(o.PID, o.Start)
+	return o.isOf(me) || isGone(o.PID, o.Start)
+}
+
+func (o *openState) isOf(me identity) bool {
+	return o.Boot == me.Boot && o.Space == me.Space && o.PID == me.PID && o.Start == me.Start
 }
 
 // isGone reports whether there is no process of that number that was started then. Of

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // The journal is a file of this host, one for each root: a line for each key that an
@@ -24,10 +26,26 @@ const (
 	uploadEnded      = " ended"
 )
 
-// fileName is what stands for the root in the names of files.
+// fileName is what stands for the root in the names of files, however its endpoint is
+// spelt.
 func (s *Store) fileName(endpoint string) string {
-	sum := sha256.Sum256([]byte(endpoint + "\n" + s.opt.Bucket + "\n" + s.opt.Root))
+	sum := sha256.Sum256([]byte(spelling(endpoint) + "\n" + s.opt.Bucket + "\n" + s.opt.Root))
 	return hex.EncodeToString(sum[:8])
+}
+
+// spelling is the one way to write an endpoint: host in lower case, neither the port that
+// the scheme implies nor a slash at the end.
+func spelling(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return endpoint
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Port() == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u.String()
 }
 
 // journalPath is known when there is a client.

@@ -85,6 +85,9 @@ func (l *lease) check(ctx context.Context) error {
 	return nil
 }
 
+// drop says that this process makes the copy no more.
+func (l *lease) drop() { living.Delete(l.state.Run) }
+
 func (l *lease) renew(ctx context.Context) error { return l.write(ctx, func(*openState) {}) }
 
 // beat renews the lease until ctx ends, and calls lost when somebody has taken it.
@@ -123,8 +126,10 @@ func (s *Store) readOpen(ctx context.Context, key string) (*openState, *content,
 // finds out whether the store keeps conditions, by breaking both.
 func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	l := &lease{store: s, key: s.key(prefix + "/" + openPath), state: newRun(s.self())}
+	living.Store(l.state.Run, nil)
 	etag, err := s.putObject(ctx, l.key, l.state.encode(), "", condition{absent: true})
 	if err != nil {
+		l.drop()
 		return nil, err
 	}
 	l.etag = etag
@@ -133,6 +138,7 @@ func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	}
 	for _, broken := range []condition{{absent: true}, {etag: otherETag}} {
 		if err := l.probe(ctx, broken); err != nil {
+			l.drop()
 			return nil, fmt.Errorf("try whether a write can be refused: %w", err)
 		}
 	}

@@ -78,7 +78,8 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 	if err != nil || open == nil {
 		return true, err
 	}
-	if !open.isDead(s.self()) && at.age < deadAfter {
+	me := s.self()
+	if open.isAlive(me) || !open.isDead(me) && at.age < deadAfter {
 		return true, nil
 	}
 	if !open.Garbage {

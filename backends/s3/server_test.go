@@ -193,11 +193,13 @@ func TestServersKeepContract(t *testing.T) {
 				n++
 				o := srv.options(t, fmt.Sprintf("root%d/x", n))
 				s := open(t, o)
+				s.SetHost("a", "boot", 1<<30) // no process has this id
 				opened[s] = o
 				return s
 			},
 			Reopen: func(t testing.TB, s backends.Store) backends.Store {
 				again := open(t, opened[s])
+				again.SetHost("a", "boot", 1<<30+1)
 				opened[again] = opened[s]
 				return again
 			},
