@@ -169,5 +169,5 @@ type Info struct {
 	Host    string // from the manifest; "" when Foreign
 	Task    string // from the manifest; "" when Foreign
 	Foreign bool   // made by the Python program: a valid timestamp and no manifest
-	Damage  error  // not nil: it is a copy, but its manifest cannot be read; Size, Objects, Host and Task are not known
+	Damage  error  // not nil: it is a copy, but its manifest cannot be read, or names what is not there; Size, Objects, Host and Task are not known
 }

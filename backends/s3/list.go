@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -160,7 +162,7 @@ func (s *Store) describe(ctx context.Context, name string, st *state) (info back
 	info = backends.Info{Prefix: name, Time: t}
 	switch {
 	case st.committed():
-		info, err = s.readInfo(ctx, info, st.manifest)
+		info, err = s.readInfo(ctx, info, st)
 		return info, err == nil && info.Prefix != "", err
 	case st.any || format != plan.PrefixISO:
 		return info, false, nil
@@ -182,7 +184,8 @@ type cached struct {
 
 // readInfo reads a manifest. When it has just gone, the Prefix of what is returned
 // is empty.
-func (s *Store) readInfo(ctx context.Context, info backends.Info, o *types.Object) (backends.Info, error) {
+func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (backends.Info, error) {
+	o := st.manifest
 	s.mu.Lock()
 	known := s.infos[info.Prefix]
 	s.mu.Unlock()
@@ -212,13 +215,40 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, o *types.Objec
 		info.Size, info.Objects = m.Size(), len(m.Objects)
 		info.Host, info.Task = m.Host, m.Task
 	}
+	if m != nil {
+		s.learn(m)
+		if st.open == nil {
+			if missing, err := s.missing(ctx, m); missing != nil || err != nil {
+				return backends.Info{Prefix: info.Prefix, Time: info.Time, Damage: missing}, err
+			}
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.infos[info.Prefix] = cached{etag, info}
-	if m != nil {
-		s.learn(m)
-	}
 	return info, nil
+}
+
+// missing says what is wrong with a copy that has a manifest and no open.json, when not
+// everything that the manifest names is there: another program is carrying it here, or
+// a host that slept has put the manifest of a copy that was removed meanwhile.
+func (s *Store) missing(ctx context.Context, m *backends.Manifest) (damage, err error) {
+	left := make(map[string]int64, len(m.Objects))
+	for _, o := range m.Objects {
+		left[s.key(m.Prefix+"/"+o.Path)] = o.Size
+	}
+	err = s.eachObject(ctx, s.key(m.Prefix+"/"), func(o types.Object) error {
+		if left[*o.Key] == *o.Size {
+			delete(left, *o.Key)
+		}
+		return nil
+	})
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	first := slices.Min(slices.Collect(maps.Keys(left)))
+	return fmt.Errorf("%s is not there, or has not the size that the manifest says, and so for %d of %d objects: copy it here again, or remove %s",
+		s.url(first), len(left), len(m.Objects), s.url(s.key(m.Prefix+"/"))), nil
 }
 
 // learnFrom is the size from which on it helps to know how long an object was the
@@ -227,6 +257,8 @@ const learnFrom = 16 << 30
 
 // learn remembers the sizes of large objects.
 func (s *Store) learn(m *backends.Manifest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, o := range m.Objects {
 		if o.Size >= learnFrom {
 			s.sizes[o.Path] = max(s.sizes[o.Path], o.Size)

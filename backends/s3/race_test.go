@@ -416,3 +416,33 @@ func TestClassThatIsNotNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestManifestAlone: a host slept before it put its manifest, another one has removed the
+// copy meanwhile, and the first one is killed before it takes the manifest back. What is
+// left holds nothing: it is listed as damaged, until somebody carries the objects here.
+func TestManifestAlone(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	a, b := host(t, srv, "a", 1), host(t, srv, "b", 1)
+	c := begin(t, a, copy1)
+	m := manifest(copy1, put(t, c, "a", "x"), put(t, c, "b", "y"))
+	data, _, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s3.Drop(c)
+	srv.Advance(2 * time.Hour)
+	if err := b.Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	srv.Put(manifestKey, string(data))
+	for _, step := range []struct {
+		key, content string
+		damaged      bool
+	}{{manifestKey, string(data), true}, {objectKey, "x", true}, {"web1/daily/" + copy1 + "/b", "too long", true}, {"web1/daily/" + copy1 + "/b", "y", false}} {
+		srv.Put(step.key, step.content)
+		infos, err := b.List(t.Context())
+		if err != nil || len(infos) != 1 || (infos[0].Damage != nil) != step.damaged {
+			t.Errorf("with %s %q: got %+v, %v, want damaged %t", step.key, step.content, infos, err, step.damaged)
+		}
+	}
+}

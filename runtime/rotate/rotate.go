@@ -98,7 +98,7 @@ func Select(copies []backends.Info, q Query) Result {
 func (q Query) ignores(c backends.Info) (reason, notice string) {
 	switch {
 	case c.Damage != nil:
-		return "its manifest cannot be read", fmt.Sprintf("copy %s is neither counted nor removed: %v; see whether it is whole with sha256sum -c %s in it, then move it out of the root or remove it",
+		return "damaged", fmt.Sprintf("copy %s is neither counted nor removed: %v; see whether it is whole with sha256sum -c %s in it, then move it out of the root or remove it",
 			c.Prefix, c.Damage, backends.SumsPath)
 	case !c.Foreign && (c.Host != q.Host || c.Task != q.Task):
 		return fmt.Sprintf("made by task %q on host %q", c.Task, c.Host), ""
