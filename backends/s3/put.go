@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"palhm/backends"
 	"palhm/runtime/plan"
 )
 
@@ -27,7 +28,10 @@ func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })()
+	defer context.AfterFunc(c.alive, func() {
+		cancel(context.Cause(c.alive))
+		backends.Interrupt(r)
+	})()
 	n, err := c.put(ctx, key, r, c.store.expected(p, sizeHint))
 	c.settle(p, n, err)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/minio/crc64nvme"
+
+	"palhm/backends"
 )
 
 // source is a stream that is read once and hashed as it passes.
@@ -25,7 +27,7 @@ type source struct {
 func newSource(r io.Reader) *source { return &source{r: r, crc: crc64nvme.New()} }
 
 // fill reads until b is full or the stream has ended. Only a failure of the stream
-// is an error.
+// is an error, or the end of ctx.
 func (s *source) fill(ctx context.Context, b []byte) (n int, err error) {
 	for n < len(b) && s.err == nil {
 		if ctx.Err() != nil {
@@ -37,10 +39,13 @@ func (s *source) fill(ctx context.Context, b []byte) (n int, err error) {
 	}
 	s.crc.Write(b[:n])
 	s.n += int64(n)
-	if s.err != nil && s.err != io.EOF {
-		return n, s.err
+	switch {
+	case s.err == nil || s.err == io.EOF:
+		return n, nil
+	case ctx.Err() != nil: // it may have been interrupted for that
+		return n, context.Cause(ctx)
 	}
-	return n, nil
+	return n, s.err
 }
 
 func (s *source) ended() bool { return s.err == io.EOF }
@@ -189,6 +194,7 @@ func (u *upload) send(ctx context.Context, cancel context.CancelCauseFunc, i int
 		<-u.slots
 		if err != nil {
 			cancel(err)
+			backends.Interrupt(u.src.r)
 			return
 		}
 		u.mu.Lock()
