@@ -83,8 +83,11 @@ func (s *Store) putObject(ctx context.Context, key string, data []byte, class st
 	case ctx.Err() != nil:
 		return "", failed(ctx, what, err)
 	case isUnknown(err) && s.dropped(cond) != (condition{}):
-		s.loseConditions()
-		return s.putObject(ctx, key, data, class, cond)
+		// Something else in the request may be what the store does not know.
+		if etag, err = s.putObject(ctx, key, data, class, condition{}); err == nil {
+			s.loseConditions()
+		}
+		return etag, err
 	}
 	if etag, same := s.holds(ctx, key, data); same {
 		return etag, nil

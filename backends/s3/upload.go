@@ -288,10 +288,13 @@ func (u *upload) askComplete(ctx context.Context, crc *string) error {
 	if crc != nil {
 		in.ChecksumCRC64NVME, in.ChecksumType, in.MpuObjectSize = crc, types.ChecksumTypeFullObject, &u.src.n
 	}
-	_, err = c.CompleteMultipartUpload(ctx, in, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
+	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+	_, err = c.CompleteMultipartUpload(ctx, in, once)
 	if isUnknown(err) && in.IfNoneMatch != nil {
-		s.loseConditions()
-		return u.askComplete(ctx, crc)
+		in.IfNoneMatch = nil
+		if _, err = c.CompleteMultipartUpload(ctx, in, once); err == nil {
+			s.loseConditions()
+		}
 	}
 	return err
 }

@@ -58,6 +58,9 @@ func (s *Server) answer(r *http.Request, q Quirks, op, bucket, key string) answe
 	if bad.status != 0 {
 		return bad
 	}
+	if q.NoKeys && r.Header.Get("X-Amz-Server-Side-Encryption") != "" {
+		return fail(501, "NotImplemented")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	query := r.URL.Query()

@@ -47,6 +47,7 @@ type Quirks struct {
 	Discard     bool // bytes are counted and checked, not kept
 	Versioned   bool
 	NoClasses   bool // storage classes are answered with 400
+	NoKeys      bool // encryption on the server is answered with 501, as by MinIO without a KMS
 
 	// Deny answers a request with 403. Fault is asked before a request is looked at.
 	// Both get the name of the operation, such as "PutObject", and the key.
