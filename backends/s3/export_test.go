@@ -9,6 +9,9 @@ func (s *Store) SetHost(host, boot string, pid int) {
 	}
 }
 
+// Completing is what an event of the journal says.
+var Completing = completing
+
 // Drop ends the signs of life of a copy that nobody ends, as the death of its process
 // does.
 func Drop(c backends.Copy) {

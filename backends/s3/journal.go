@@ -6,25 +6,41 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The journal is a file of this host, one for each root: a line for each key that an
 // upload in parts was begun for, and one more before and after the request that makes
-// the object. It outlives the process and the boot, and is removed when the copy has
-// ended. Only who holds the lock of the root uses it.
+// the object. It is on the disk before the request is sent, so it outlives the process
+// and the boot, and is removed when the copy has ended. Only who holds the lock of the
+// root uses it.
 
 // What a line of the journal says of a key after its name.
 const (
 	uploadBegun      = ""
-	uploadCompleting = " completing %d" // bytes
+	uploadCompleting = " completing %d bytes"
 	uploadEnded      = " ended"
 )
+
+// completing reports whether an event says that the store was asked for an object, and of
+// how many bytes. Of a line that was cut nobody knows: the object may be large.
+func completing(event string) (size int64, ok bool) {
+	if !strings.HasPrefix(event, " c") {
+		return 0, false
+	}
+	if _, err := fmt.Sscanf(event, uploadCompleting, &size); err != nil {
+		return lateSize, true
+	}
+	return size, true
+}
 
 // fileName is what stands for the root in the names of files, however its endpoint is
 // spelt.
@@ -67,7 +83,7 @@ func (s *Store) journalPath() (string, error) {
 	return filepath.Join(dir, "s3-uploads-"+s.fileName(s.endpoint)), nil
 }
 
-// journal adds a line.
+// journal adds a line, and an empty one before it: the last one may have been cut.
 func (s *Store) journal(key, event string) error {
 	path, err := s.journalPath()
 	if err != nil {
@@ -82,8 +98,26 @@ func (s *Store) journal(key, event string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(strconv.Quote(key) + event + "\n")
-	return errors.Join(err, f.Close())
+	at, _ := f.Seek(0, io.SeekEnd)
+	_, err = f.WriteString("\n" + strconv.Quote(key) + event + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if at == 0 && err == nil {
+		return syncDir(filepath.Dir(path))
+	}
+	return err
+}
+
+// syncDir writes out the name of a new file. Some file systems cannot.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
+		return err
+	}
+	return nil
 }
 
 // readJournal returns the last event of each key. A line that was cut, by a full disk
@@ -114,9 +148,21 @@ func (s *Store) readJournal() (events map[string]string, err error) {
 	return events, nil
 }
 
-// forgetJournal is called when no upload can be open. That the file stays costs the
-// next run a request for each key.
+// owe says whether the journal is still needed for what dead runs have left.
+func (s *Store) owe(still bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owes = still
+}
+
+// forgetJournal is called when no upload of this run can be open. That the file stays
+// costs the next run a request for each key.
 func (s *Store) forgetJournal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owes {
+		return
+	}
 	if path, err := s.journalPath(); err == nil {
 		_ = os.Remove(path)
 	}

@@ -26,6 +26,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	s.owe(true)
 	names, err := s.names(ctx)
 	if err != nil {
 		return err
@@ -53,6 +54,8 @@ func (s *Store) Recover(ctx context.Context) error {
 		return err
 	}
 	problems = append(problems, s.recoverUploads(ctx, alive, committed), s.recoverJournal(ctx, events))
+	s.owe(errors.Join(problems...) != nil)
+	s.forgetJournal()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -161,9 +164,8 @@ const lateSize = 1 << 30
 func (s *Store) awaitLate(ctx context.Context, below string, events map[string]string) (late bool, err error) {
 	deadline := time.Now().Add(lateBackoffs * s.opt.Backoff)
 	for key, event := range events {
-		var size int64
-		n, _ := fmt.Sscanf(event, uploadCompleting, &size)
-		for n == 1 && strings.HasPrefix(key, below) {
+		size, asked := completing(event)
+		for asked && strings.HasPrefix(key, below) {
 			st, err := s.head(ctx, key)
 			if err != nil {
 				return true, err
@@ -200,10 +202,23 @@ func (s *Store) takeOver(ctx context.Context, key, etag string) (bool, error) {
 // not below a copy of palhm's.
 func (s *Store) recoverUploads(ctx context.Context, alive, committed map[string]bool) error {
 	root := s.key("")
-	return s.abortUploads(ctx, root, func(up types.MultipartUpload) bool {
+	err := s.abortUploads(ctx, root, func(up types.MultipartUpload) bool {
 		name, _, below := strings.Cut(strings.TrimPrefix(aws.ToString(up.Key), root), "/")
 		return below && committed[name] && !alive[name]
 	})
+	if !errors.Is(err, errNoMarker) {
+		return err
+	}
+	// What the first page shows is others', and there is no way to the second one.
+	for name := range committed {
+		if !committed[name] || alive[name] {
+			continue
+		}
+		if err := s.abortUploads(ctx, s.key(name+"/"), func(types.MultipartUpload) bool { return true }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recoverJournal aborts the uploads that this host has begun and not seen the end of:
@@ -220,6 +235,5 @@ func (s *Store) recoverJournal(ctx context.Context, events map[string]string) er
 			return err
 		}
 	}
-	s.forgetJournal()
 	return nil
 }

@@ -85,6 +85,7 @@ type Store struct {
 	unconditional bool // the store ignores or refuses conditions
 	versioned     bool // the bucket keeps old versions
 	oneByOne      bool // the store cannot delete several keys in one request
+	owes          bool // Recover was not done with all that the journal says
 
 	answered atomic.Int64 // when the store last answered, in Unix nanoseconds
 

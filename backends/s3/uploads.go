@@ -46,6 +46,9 @@ func orStays(err error) error {
 	return err
 }
 
+// errNoMarker says that the store shows one page of uploads only, and none on it is mine.
+var errNoMarker = errors.New("the store refuses to show a second page")
+
 // abortUploads aborts the open uploads below a key that are mine. Some stores refuse
 // the marker with which the next page is asked for: then it starts over, since what
 // was on this page is gone.
@@ -59,7 +62,10 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 	gone := 0 // since the listing was begun
 	for {
 		out, err := c.ListMultipartUploads(ctx, in)
-		if err != nil && in.KeyMarker != nil && status(err)/100 == 4 && gone > 0 {
+		if in.KeyMarker != nil && status(err)/100 == 4 {
+			if gone == 0 {
+				return fmt.Errorf("%s: %w (%s)", what, errNoMarker, reason(err))
+			}
 			in.KeyMarker, in.UploadIdMarker, gone = nil, nil, 0
 			continue
 		}
