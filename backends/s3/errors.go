@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -42,6 +43,12 @@ func isAnswer(err error) bool { return status(err)/100 == 4 }
 
 // isUnknown: the store does not know the request, or a condition on it.
 func isUnknown(err error) bool { return status(err) == 501 || code(err) == "NotImplemented" }
+
+// hopeless are answers that a request will always get: the site or the bucket has to
+// be changed. The one to a lock where there is none is InvalidRequest in AWS.
+var hopeless = []string{"InvalidStorageClass", "InvalidRequest", "ObjectLockConfigurationNotFoundError", "NotImplemented"}
+
+func isHopeless(err error) bool { return slices.Contains(hopeless, code(err)) }
 
 // requestError is a request that failed for good.
 type requestError struct {

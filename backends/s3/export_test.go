@@ -21,6 +21,9 @@ func Drop(c backends.Copy) {
 	k.lease.drop()
 }
 
+// SetLargestCopy is as if one request could copy no more than n bytes.
+func (s *Store) SetLargestCopy(n int64) { s.largestCopy = n }
+
 // Used and Peak are how much of a budget is and was taken.
 func (b *Budget) Used() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.used }
 func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.peak }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,21 +33,20 @@ func (s *Store) Finish(ctx context.Context, prefix string) error {
 	if !s.finishes() {
 		return nil
 	}
-	names, err := s.names(ctx)
+	names, err := s.unfinished(ctx, prefix)
 	if err != nil {
 		return err
 	}
 	var left []string
 	var problems []error
-	for _, name := range names {
-		st, err := s.look(ctx, name)
-		if err == nil && (name == prefix || st.finish) && st.committed() && !st.finished {
-			err = s.finish(ctx, name)
-		}
-		if ctx.Err() != nil {
+	for i, name := range names {
+		err := s.finish(ctx, name)
+		switch {
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		}
-		if err != nil {
+		case isHopeless(err): // for one copy as for all others
+			return fmt.Errorf("finish %s: no run can, until this is changed: %w", strings.Join(append(left, names[i:]...), ", "), err)
+		case err != nil:
 			left = append(left, name)
 			problems = append(problems, err)
 		}
@@ -54,6 +55,25 @@ func (s *Store) Finish(ctx context.Context, prefix string) error {
 		return fmt.Errorf("finish %s: the next run tries again: %w", strings.Join(left, ", "), errors.Join(problems...))
 	}
 	return nil
+}
+
+// unfinished lists the committed copies on which something is left to do, sorted.
+func (s *Store) unfinished(ctx context.Context, prefix string) (left []string, err error) {
+	names, err := s.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	err = s.lookAll(ctx, names, func(name string, st *state) error {
+		if (name == prefix || st.finish) && st.committed() && !st.finished {
+			mu.Lock()
+			defer mu.Unlock()
+			left = append(left, name)
+		}
+		return nil
+	})
+	slices.Sort(left)
+	return left, err
 }
 
 func (s *Store) finish(ctx context.Context, name string) error {
@@ -69,7 +89,7 @@ func (s *Store) finish(ctx context.Context, name string) error {
 	until := time.Now().AddDate(0, 0, s.opt.LockDays).UTC().Truncate(time.Second)
 	for _, o := range objects {
 		own := strings.HasPrefix(*o.Key, below+stateDir)
-		if s.opt.RotClass != "" && !own && string(o.StorageClass) != s.opt.RotClass {
+		if s.opt.RotClass != "" && !own && orStandard(string(o.StorageClass)) != s.opt.RotClass {
 			if err := s.changeClass(ctx, o); err != nil {
 				return err
 			}
@@ -84,21 +104,9 @@ func (s *Store) finish(ctx context.Context, name string) error {
 	return err
 }
 
-func (s *Store) retain(ctx context.Context, key string, until time.Time) error {
-	c, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = c.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
-		Bucket: &c.bucket, Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(s.opt.LockMode), RetainUntilDate: &until},
-	})
-	return failed(ctx, "lock "+s.url(key), err)
-}
-
 // changeClass copies an object onto itself, on the server.
 func (s *Store) changeClass(ctx context.Context, o types.Object) error {
-	if *o.Size > largestCopy {
+	if *o.Size > s.largestCopy {
 		return s.changeClassInParts(ctx, o)
 	}
 	c, err := s.api(ctx)
@@ -110,39 +118,58 @@ func (s *Store) changeClass(ctx context.Context, o types.Object) error {
 		StorageClass: types.StorageClass(s.opt.RotClass), MetadataDirective: types.MetadataDirectiveCopy,
 		ServerSideEncryption: types.ServerSideEncryption(s.opt.SSE), SSEKMSKeyId: optional(s.opt.KMSKey),
 	})
-	if err == nil {
+	return s.changed(ctx, *o.Key, *o.Size, nil, err)
+}
+
+// changed looks whether an object is in its class now, and whether it is still as long
+// as it was, and the same if crc is known. The answer to the request for it may be an
+// error that was none, or a yes that was none.
+func (s *Store) changed(ctx context.Context, key string, size int64, crc *string, answer error) error {
+	if ctx.Err() != nil {
+		return s.unchanged(ctx, key, context.Cause(ctx))
+	}
+	st, err := s.head(ctx, key)
+	switch {
+	case err == nil && st != nil && st.is(size, crc) && st.class == s.opt.RotClass:
 		return nil
+	case answer != nil:
+		return s.unchanged(ctx, key, answer)
+	case err != nil:
+		return err
+	case st == nil || !st.is(size, crc):
+		return s.unchanged(ctx, key, errors.New("the store says that it is done, and the object is not there as it was"))
 	}
-	what := fmt.Sprintf("change %s to storage class %s", s.url(*o.Key), s.opt.RotClass)
-	if ctx.Err() == nil && s.hasClass(ctx, *o.Key) {
-		return nil // an answer was lost
+	return s.unchanged(ctx, key, fmt.Errorf("the store says that it is done, and the object is in class %s", st.class))
+}
+
+// unchanged describes why an object is not in its class.
+func (s *Store) unchanged(ctx context.Context, key string, err error) error {
+	if code(err) == "InvalidStorageClass" {
+		err = &hintError{"the store has no such class: set rot_storage_class to one that it has, or leave it out (" + reason(err) + ")", err}
 	}
-	return failed(ctx, what, err)
+	return failed(ctx, fmt.Sprintf("change %s to storage class %s", s.url(key), s.opt.RotClass), err)
 }
 
 func (s *Store) copySource(key string) *string {
 	return aws.String(s.opt.Bucket + "/" + strings.ReplaceAll(url.PathEscape(key), "%2F", "/"))
 }
 
-func (s *Store) hasClass(ctx context.Context, key string) bool {
-	st, err := s.head(ctx, key)
-	return err == nil && st != nil && st.class == s.opt.RotClass
-}
-
 // changeClassInParts does it for an object that one request cannot copy. The object
-// is replaced only when the new one is complete, and is as long as the old one.
+// is replaced only when the new one is complete.
 func (s *Store) changeClassInParts(ctx context.Context, o types.Object) error {
-	what := fmt.Sprintf("change %s to storage class %s", s.url(*o.Key), s.opt.RotClass)
 	before, err := s.head(ctx, *o.Key)
-	if err != nil || before == nil {
+	if err != nil {
 		return err
+	}
+	if before == nil {
+		return s.unchanged(ctx, *o.Key, errors.New("it is there no more"))
 	}
 	c, err := s.api(ctx)
 	if err != nil {
 		return err
 	}
 	if err := s.journal(*o.Key, uploadBegun); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return s.unchanged(ctx, *o.Key, err)
 	}
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &c.bucket, Key: o.Key, StorageClass: types.StorageClass(s.opt.RotClass), Tagging: s.tagging(),
@@ -151,27 +178,28 @@ func (s *Store) changeClassInParts(ctx context.Context, o types.Object) error {
 	s.quirks.start(in)
 	out, err := c.CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return failed(ctx, what, err)
+		return s.unchanged(ctx, *o.Key, err)
 	}
-	if err := s.copyParts(ctx, c, o, aws.ToString(out.UploadId), before); err != nil {
+	if err := s.copyParts(ctx, c, *o.Key, aws.ToString(out.UploadId), before); err != nil {
 		clean, cancel := s.cleanUp(ctx, ctx.Done())
 		defer cancel()
-		return errors.Join(failed(ctx, what, err), s.abortUpload(clean, *o.Key, aws.ToString(out.UploadId)))
+		return errors.Join(err, s.abortUpload(clean, *o.Key, aws.ToString(out.UploadId)))
 	}
 	return nil
 }
 
-func (s *Store) copyParts(ctx context.Context, c *client, o types.Object, id string, before *stat) error {
-	size := ceilDiv(*o.Size, max(1, ceilDiv(*o.Size, s.quirks.largest)))
+// copyParts copies an object, as it was before, into an upload of the same key.
+func (s *Store) copyParts(ctx context.Context, c *client, key, id string, before *stat) error {
+	size := ceilDiv(before.size, ceilDiv(before.size, min(s.quirks.largest, s.largestCopy)))
 	var parts []types.CompletedPart
-	for from := int64(0); from < *o.Size; from += size {
+	for from := int64(0); from < before.size; from += size {
 		number := int32(len(parts) + 1)
 		out, err := c.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
-			Bucket: &c.bucket, Key: o.Key, UploadId: &id, PartNumber: &number, CopySource: s.copySource(*o.Key), CopySourceIfMatch: &before.etag,
-			CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, min(from+size, *o.Size)-1)),
+			Bucket: &c.bucket, Key: &key, UploadId: &id, PartNumber: &number, CopySource: s.copySource(key), CopySourceIfMatch: &before.etag,
+			CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, min(from+size, before.size)-1)),
 		})
 		if err != nil {
-			return err
+			return s.unchanged(ctx, key, err)
 		}
 		p := types.CompletedPart{PartNumber: &number}
 		if r := out.CopyPartResult; r != nil {
@@ -180,18 +208,11 @@ func (s *Store) copyParts(ctx context.Context, c *client, o types.Object, id str
 		parts = append(parts, p)
 	}
 	in := &s3.CompleteMultipartUploadInput{
-		Bucket: &c.bucket, Key: o.Key, UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		Bucket: &c.bucket, Key: &key, UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
 	if before.crc != nil {
-		in.ChecksumCRC64NVME, in.ChecksumType, in.MpuObjectSize = before.crc, types.ChecksumTypeFullObject, o.Size
+		in.ChecksumCRC64NVME, in.ChecksumType, in.MpuObjectSize = before.crc, types.ChecksumTypeFullObject, &before.size
 	}
 	_, err := c.CompleteMultipartUpload(ctx, in)
-	after, headErr := s.head(ctx, *o.Key)
-	if headErr != nil {
-		return headErr
-	}
-	if after != nil && after.etag != before.etag && after.is(before.size, before.crc) && s.hasClass(ctx, *o.Key) {
-		return nil
-	}
-	return orAbsent(err)
+	return s.changed(ctx, key, before.size, before.crc, err)
 }

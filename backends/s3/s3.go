@@ -91,6 +91,8 @@ type Store struct {
 
 	self  func() identity // of this process
 	heads sync.Pool       // of *[]byte, of headSize bytes
+
+	largestCopy int64 // bytes that one request can copy
 }
 
 var (
@@ -107,7 +109,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess)}
+	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess), largestCopy: largestCopy}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)

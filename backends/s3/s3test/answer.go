@@ -81,7 +81,9 @@ func (s *Server) answer(r *http.Request, q Quirks, op, bucket, key string) answe
 	case "CopyObject":
 		return s.copyObject(r, q, key)
 	case "PutObjectRetention":
-		return s.putRetention(key, in)
+		return s.putRetention(q, key, in)
+	case "GetObjectLockConfiguration":
+		return lockConfiguration(q)
 	}
 	return s.multipart(r, q, op, key, in)
 }
@@ -154,13 +156,22 @@ func (s *Server) putObject(r *http.Request, q Quirks, key string, in received) a
 	if a := s.unmet(r, q, key); a.status != 0 {
 		return a
 	}
-	class := r.Header.Get("X-Amz-Storage-Class")
-	if q.NoClasses && class != "" {
+	asked := requested(r)
+	if q.NoClasses && asked.Class != "" {
 		return fail(400, "InvalidStorageClass")
 	}
-	o := &object{data: in.data, size: in.size, crc: in.crc, etag: in.etag, class: class, tags: r.Header.Get("X-Amz-Tagging")}
+	o := &object{data: in.data, size: in.size, crc: in.crc, etag: in.etag, Attributes: asked}
 	s.store(key, o)
 	return answer{status: 200, header: s.versioned(q, map[string]string{"ETag": o.etag})}
+}
+
+// requested are the attributes that a request asks for.
+func requested(r *http.Request) Attributes {
+	h := r.Header
+	return Attributes{
+		Class: h.Get("X-Amz-Storage-Class"), Tags: h.Get("X-Amz-Tagging"),
+		SSE: h.Get("X-Amz-Server-Side-Encryption"), KMSKey: h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+	}
 }
 
 func (s *Server) versioned(q Quirks, h map[string]string) map[string]string {
@@ -179,12 +190,12 @@ func (s *Server) getObject(r *http.Request, q Quirks, op, key string) answer {
 		return fail(412, "PreconditionFailed")
 	}
 	h := map[string]string{"ETag": o.etag, "Last-Modified": o.modified.Format(http.TimeFormat)}
-	if o.class != "STANDARD" {
-		h["X-Amz-Storage-Class"] = o.class
+	if o.Class != "STANDARD" {
+		h["X-Amz-Storage-Class"] = o.Class
 	}
-	if !o.retain.IsZero() {
-		h["X-Amz-Object-Lock-Retain-Until-Date"] = o.retain.Format(time.RFC3339)
-		h["X-Amz-Object-Lock-Mode"] = "GOVERNANCE"
+	if !o.Retain.IsZero() {
+		h["X-Amz-Object-Lock-Retain-Until-Date"] = o.Retain.Format(time.RFC3339)
+		h["X-Amz-Object-Lock-Mode"] = o.LockMode
 	}
 	if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" && !q.NoChecksums && o.crc != "" {
 		h["X-Amz-Checksum-Crc64nvme"], h["X-Amz-Checksum-Type"] = o.crc, "FULL_OBJECT"
@@ -204,17 +215,20 @@ func (s *Server) getObject(r *http.Request, q Quirks, op, key string) answer {
 func (s *Server) copyObject(r *http.Request, q Quirks, key string) answer {
 	source, _ := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
 	from := s.objects[strings.TrimPrefix(source, s.Bucket+"/")]
-	class := r.Header.Get("X-Amz-Storage-Class")
+	match := r.Header.Get("X-Amz-Copy-Source-If-Match")
 	switch {
 	case from == nil:
 		return fail(404, "NoSuchKey")
+	case match != "" && match != from.etag:
+		return fail(412, "PreconditionFailed")
 	case q.NoClasses:
 		return fail(400, "InvalidStorageClass")
 	case from.size > 5<<30:
 		return fail(400, "InvalidRequest")
 	}
 	o := *from
-	o.class, o.etag = class, from.etag
+	o.Attributes = requested(r)
+	o.Tags = from.Tags // they are copied, as metadata is
 	s.store(key, &o)
 	return xmlAnswer(copyResult{XMLName: xml.Name{Local: "CopyObjectResult"}, ETag: o.etag, LastModified: stamp(o.modified)})
 }
@@ -226,13 +240,27 @@ type copyResult struct {
 	ChecksumCRC64NVME string `xml:",omitempty"`
 }
 
-func (s *Server) putRetention(key string, in received) answer {
-	var v struct{ RetainUntilDate time.Time }
-	if s.objects[key] == nil || xml.Unmarshal(in.data, &v) != nil {
+func (s *Server) putRetention(q Quirks, key string, in received) answer {
+	var v struct {
+		Mode            string
+		RetainUntilDate time.Time
+	}
+	if q.NoLock || s.objects[key] == nil || xml.Unmarshal(in.data, &v) != nil {
 		return fail(400, "InvalidRequest")
 	}
-	s.objects[key].retain = v.RetainUntilDate
+	o := s.objects[key]
+	o.LockMode, o.Retain = v.Mode, v.RetainUntilDate
 	return answer{status: 200}
+}
+
+func lockConfiguration(q Quirks) answer {
+	if q.NoLock {
+		return fail(404, "ObjectLockConfigurationNotFoundError")
+	}
+	return xmlAnswer(struct {
+		XMLName           xml.Name `xml:"ObjectLockConfiguration"`
+		ObjectLockEnabled string
+	}{ObjectLockEnabled: "Enabled"})
 }
 
 func (s *Server) deleteObjects(q Quirks, in received) answer {

@@ -70,7 +70,7 @@ func (s *Server) listObjects(q url.Values) answer {
 			continue
 		}
 		o := s.objects[key]
-		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), o.etag, o.size, o.class})
+		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), o.etag, o.size, o.Class})
 	}
 	return xmlAnswer(res)
 }

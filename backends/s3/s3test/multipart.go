@@ -13,15 +13,16 @@ import (
 )
 
 type upload struct {
-	id, key, class string
-	began          time.Time
-	parts          map[int]received
-	done           bool // completed; kept to answer repetitions
+	id, key string
+	asked   Attributes // of the object
+	began   time.Time
+	parts   map[int]received
+	done    bool // completed; kept to answer repetitions
 }
 
-func (s *Server) create(key, class string) *upload {
+func (s *Server) create(key string, asked Attributes) *upload {
 	s.serial++
-	u := &upload{id: fmt.Sprintf("upload-%06d", s.serial), key: key, class: class, began: s.clock().UTC(), parts: map[int]received{}}
+	u := &upload{id: fmt.Sprintf("upload-%06d", s.serial), key: key, asked: asked, began: s.clock().UTC(), parts: map[int]received{}}
 	s.uploads[u.id] = u
 	return u
 }
@@ -70,11 +71,11 @@ func (q Quirks) minPart() int64 {
 }
 
 func (s *Server) createUpload(r *http.Request, q Quirks, key string) answer {
-	class := r.Header.Get("X-Amz-Storage-Class")
-	if q.NoClasses && class != "" {
+	asked := requested(r)
+	if q.NoClasses && asked.Class != "" {
 		return fail(400, "InvalidStorageClass")
 	}
-	u := s.create(key, class)
+	u := s.create(key, asked)
 	return xmlAnswer(struct {
 		XMLName               xml.Name `xml:"InitiateMultipartUploadResult"`
 		Bucket, Key, UploadId string
@@ -84,6 +85,9 @@ func (s *Server) createUpload(r *http.Request, q Quirks, key string) answer {
 func (s *Server) copyPart(r *http.Request, u *upload, number int) answer {
 	source, _ := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
 	o := s.objects[strings.TrimPrefix(source, s.Bucket+"/")]
+	if match := r.Header.Get("X-Amz-Copy-Source-If-Match"); o != nil && match != "" && match != o.etag {
+		return fail(412, "PreconditionFailed")
+	}
 	var from, to int64
 	if n, _ := fmt.Sscanf(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &from, &to); o == nil || n != 2 || to >= o.size {
 		return fail(400, "InvalidArgument")
@@ -116,7 +120,7 @@ func (s *Server) complete(r *http.Request, q Quirks, u *upload, in received) ans
 	if xml.Unmarshal(in.data, &v) != nil || len(v.Part) != len(u.parts) {
 		return fail(400, "InvalidPart")
 	}
-	o := &object{class: u.class}
+	o := &object{Attributes: u.asked}
 	for i, number := range slices.Sorted(maps.Keys(u.parts)) {
 		p := u.parts[number]
 		last := i == len(v.Part)-1

@@ -48,6 +48,7 @@ type Quirks struct {
 	Versioned   bool
 	NoClasses   bool // storage classes are answered with 400
 	NoKeys      bool // encryption on the server is answered with 501, as by MinIO without a KMS
+	NoLock      bool // the bucket has no object lock
 
 	// Deny answers a request with 403. Fault is asked before a request is looked at.
 	// Both get the name of the operation, such as "PutObject", and the key.
@@ -70,7 +71,7 @@ const (
 	Stall                // nothing is done, and nothing is answered
 	ErrorIn200           // nothing is done; the status is 200 and the body an error
 	DoneErrorIn200       // it is done; the status is 200 and the body an error
-	FalseYes             // a completion is answered with a yes, nothing is done
+	FalseYes             // a completion or a copy is answered with a yes, nothing is done
 	Conflict             // 409 ConditionalRequestConflict
 	Skewed               // 403 RequestTimeTooSkewed
 	Moved                // 301, the bucket is in eu-west-1
@@ -99,11 +100,20 @@ type object struct {
 	size     int64
 	crc      string
 	etag     string
-	class    string
-	tags     string
 	modified time.Time
 	serial   int
-	retain   time.Time
+	Attributes
+}
+
+// Attributes are what a request asks for besides the content of an object.
+type Attributes struct {
+	Class  string // of storage
+	Tags   string // as a query string
+	SSE    string
+	KMSKey string
+
+	LockMode string    // of object lock
+	Retain   time.Time // zero = not locked
 }
 
 // New starts a server that ends with the test.
@@ -210,13 +220,16 @@ func (s *Server) Size(key string) int64 {
 }
 
 // Class is the storage class of an object.
-func (s *Server) Class(key string) string {
+func (s *Server) Class(key string) string { return s.Attributes(key).Class }
+
+// Attributes are those of an object; the zero value when there is none.
+func (s *Server) Attributes(key string) Attributes {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := s.objects[key]; o != nil {
-		return o.class
+		return o.Attributes
 	}
-	return ""
+	return Attributes{}
 }
 
 // Keys lists every object, sorted.
@@ -251,14 +264,14 @@ func (s *Server) DropUploads() {
 func (s *Server) Begin(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.create(key, "")
+	s.create(key, Attributes{})
 }
 
 func (s *Server) store(key string, o *object) {
 	s.serial++
 	o.serial, o.modified = s.serial, s.clock().UTC()
-	if o.class == "" {
-		o.class = "STANDARD"
+	if o.Class == "" {
+		o.Class = "STANDARD"
 	}
 	s.objects[key] = o
 }
@@ -271,6 +284,8 @@ func operation(r *http.Request, key string) string {
 	switch {
 	case key == "" && r.Method == "GET" && has("uploads"):
 		return "ListMultipartUploads"
+	case key == "" && r.Method == "GET" && has("object-lock"):
+		return "GetObjectLockConfiguration"
 	case key == "" && r.Method == "GET":
 		return "ListObjectsV2"
 	case key == "" && r.Method == "POST" && has("delete"):
