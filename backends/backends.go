@@ -111,6 +111,13 @@ type Finisher interface {
 	Finish(ctx context.Context, prefix string) error
 }
 
+// Keeper is the optional ability of a Store to keep copies from removal for a while.
+type Keeper interface {
+	// Kept returns the *RetainedError that Remove would return for a copy now, or nil.
+	// It changes nothing.
+	Kept(ctx context.Context, prefix string) error
+}
+
 // RetainedError is what Remove returns for a copy that the store keeps until a day
 // to come. Nothing has failed: the copy is listed until it can be removed.
 type RetainedError struct {
@@ -118,11 +125,14 @@ type RetainedError struct {
 	Until  time.Time // the zero value when no day is set, as with a legal hold
 }
 
-func (e *RetainedError) Error() string {
+func (e *RetainedError) Error() string { return "copy " + e.Prefix + " is " + e.Reason() }
+
+// Reason is the error without the name of the copy.
+func (e *RetainedError) Reason() string {
 	if e.Until.IsZero() {
-		return fmt.Sprintf("copy %s is kept by a legal hold", e.Prefix)
+		return "kept by a legal hold"
 	}
-	return fmt.Sprintf("copy %s is kept until %s", e.Prefix, e.Until.UTC().Format(time.RFC3339))
+	return "kept until " + e.Until.UTC().Format(time.RFC3339) + " by its lock"
 }
 
 // Owner says who holds a lock.

@@ -70,6 +70,9 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 	if len(out.Contents) > 0 {
 		return nil, fmt.Errorf("%s: %w", s.url(below), backends.ErrPrefixTaken)
 	}
+	if err := s.checkObjectLock(ctx); err != nil {
+		return nil, err
+	}
 	l, err := s.reserve(ctx, prefix)
 	switch {
 	case isTaken(err):

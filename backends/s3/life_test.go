@@ -448,31 +448,6 @@ func TestClassOfLargeObject(t *testing.T) {
 	}
 }
 
-// TestObjectLock: a committed copy is locked, and a removal says until when.
-func TestObjectLock(t *testing.T) {
-	srv := s3test.New(t, s3test.Quirks{Versioned: true})
-	o := small(t, srv)
-	o.LockMode, o.LockDays = "GOVERNANCE", 30
-	s := open(t, o)
-	makeCopy(t, s, copy1)
-	if err := s.Finish(t.Context(), copy1); err != nil {
-		t.Fatal(err)
-	}
-	kept, ok := errors.AsType[*backends.RetainedError](s.Remove(t.Context(), copy1))
-	if !ok || kept.Until.Before(time.Now().AddDate(0, 0, 29)) {
-		t.Errorf("got %v, want a RetainedError of 30 days", kept)
-	}
-	wantCopies(t, s, copy1)
-}
-
-// TestVersionedBucketIsNoticed in a warning.
-func TestVersionedBucketIsNoticed(t *testing.T) {
-	c := begin(t, open(t, small(t, s3test.New(t, s3test.Quirks{Versioned: true}))), copy1)
-	if w := c.(backends.Warner).Warnings(); len(w) != 1 || !strings.Contains(w[0], "lifecycle") {
-		t.Errorf("got warnings %q", w)
-	}
-}
-
 // TestWholeBucketAsRoot: a root of nothing lists, removes and recovers like any other.
 func TestWholeBucketAsRoot(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})

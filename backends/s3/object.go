@@ -283,15 +283,21 @@ func (s *Store) loseConditions() {
 	}
 }
 
-// noticeVersions says once what a versioned bucket means.
+// noticeVersions says once what a versioned bucket means. One with object lock always
+// is.
 func (s *Store) noticeVersions(id *string) {
-	if id == nil || *id == "" || *id == "null" || s.opt.LockMode != "" {
+	if id == nil || *id == "" || *id == "null" {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.versioned {
-		s.versioned = true
-		s.notices = append(s.notices, "bucket "+s.opt.Bucket+" keeps old versions: what palhm removes goes on taking space until a lifecycle rule (NoncurrentVersionExpiration) expires it")
+	if s.versioned {
+		return
 	}
+	s.versioned = true
+	what := "what palhm removes"
+	if s.opt.LockMode != "" {
+		what += ", once its lock has ended,"
+	}
+	s.notices = append(s.notices, "bucket "+s.opt.Bucket+" keeps old versions: "+what+" goes on taking space until a lifecycle rule (NoncurrentVersionExpiration) expires it")
 }

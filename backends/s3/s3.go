@@ -99,6 +99,7 @@ var (
 	_ backends.Store    = (*Store)(nil)
 	_ backends.Locker   = (*Store)(nil)
 	_ backends.Finisher = (*Store)(nil)
+	_ backends.Keeper   = (*Store)(nil)
 	_ backends.Copy     = (*Copy)(nil)
 	_ backends.Warner   = (*Copy)(nil)
 )

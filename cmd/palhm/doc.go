@@ -135,7 +135,7 @@
 //	  SendParts           send the parts of an object, which is made by the right above
 //	  RenewOpenCopies     tell other hosts that a copy is still being made
 //	  EndUploads          abort an upload, and see that it is gone
-//	  TagObjects, LockObjects, UseKey
+//	  TagObjects, SeeObjectLock, LockObjects, UseKey
 //	                      for tags, object_lock_mode and kms_key, when the site sets them
 //	  RemoveCopies, SeeLocks, ChangeStorageClass
 //	                      for --rotate; changing the class rewrites objects (WriteObjects)
@@ -192,8 +192,8 @@
 //	Removes old copies of the backup TASK until its limits hold, as "palhm run" does
 //	after each copy. Without TASK it is the task "default", or the only backup of the
 //	site. With --explain nothing is changed: a table says what would become of each
-//	copy, and why. A directory that is not there is not made, and is a failure: its disk
-//	may not be mounted.
+//	copy and why, and until when object lock keeps it. A directory that is not there is
+//	not made, and is a failure: its disk may not be mounted.
 //
 //	options:
 //	      --explain        only say which copies would go, and why

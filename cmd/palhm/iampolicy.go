@@ -44,7 +44,7 @@ s3:GetObject on all objects, and an identity of its own.
   SendParts           send the parts of an object, which is made by the right above
   RenewOpenCopies     tell other hosts that a copy is still being made
   EndUploads          abort an upload, and see that it is gone
-  TagObjects, LockObjects, UseKey
+  TagObjects, SeeObjectLock, LockObjects, UseKey
                       for tags, object_lock_mode and kms_key, when the site sets them
   RemoveCopies, SeeLocks, ChangeStorageClass
                       for --rotate; changing the class rewrites objects (WriteObjects)

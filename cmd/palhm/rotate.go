@@ -29,8 +29,8 @@ func (a *app) rotateCommand() *cobra.Command {
 		Long: `Removes old copies of the backup TASK until its limits hold, as "palhm run" does
 after each copy. Without TASK it is the task "default", or the only backup of the
 site. With --explain nothing is changed: a table says what would become of each
-copy, and why. A directory that is not there is not made, and is a failure: its disk
-may not be mounted.`,
+copy and why, and until when object lock keeps it. A directory that is not there is
+not made, and is a failure: its disk may not be mounted.`,
 		Args: atMost(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.rotate(c.Context(), args, o)

@@ -10,6 +10,7 @@ import (
 
 	"palhm/backends"
 	"palhm/runtime/plan"
+	"palhm/runtime/rotate"
 )
 
 // finishing is a memory that has something to do on copies once they are safe. It
@@ -22,6 +23,38 @@ type finishing struct {
 }
 
 var _ backends.Finisher = (*finishing)(nil)
+
+// keeping is a memory that keeps some copies from removal.
+type keeping struct{ *memory }
+
+var _ backends.Keeper = keeping{}
+
+func (s keeping) Kept(_ context.Context, prefix string) error { return s.removeErr[prefix] }
+
+// What rotation would do with a copy that the store keeps is to keep it, and why is
+// said. An answer that says nothing of it is a failure.
+func TestExplainRetainedCopy(t *testing.T) {
+	f := newFixture(t)
+	f.Open = func(plan.Backend) (backends.Store, error) { return keeping{f.store}, nil }
+	now := time.Now().UTC().Truncate(time.Second)
+	kept, old := f.store.plant(now.Add(-3*time.Hour), 1), f.store.plant(now.Add(-2*time.Hour), 1)
+	f.store.plant(now.Add(-time.Hour), 1)
+	f.store.removeErr[kept] = &backends.RetainedError{Prefix: kept, Until: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	task := limited(backupTask(object("a", sh("echo a"))), 1)
+	r, err := f.Explain(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := r.Decisions[0]; d.Verdict != rotate.Keep || !strings.HasPrefix(d.Reason, "kept until 2030-01-02T03:04:05Z by its lock (3 copies") {
+		t.Errorf("got %+v", d)
+	}
+	if gone := r.Removals(); len(gone) != 1 || gone[0].Copy.Prefix != old {
+		t.Errorf("got removals %+v, want %s", gone, old)
+	}
+	f.store.removeErr[kept] = errors.New("access denied")
+	_, err = f.Explain(t.Context(), task)
+	wantError(t, err, "access denied")
+}
 
 func (s *finishing) Finish(_ context.Context, prefix string) error {
 	if prefix != "" && s.copies[prefix] == nil {

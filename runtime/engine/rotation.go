@@ -87,7 +87,32 @@ func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, erro
 	if err != nil {
 		return rotate.Result{}, &Error{Task: t.Name, Pos: t.Pos, Err: err}
 	}
-	return rotate.Select(infos, e.query(t)), nil
+	result := rotate.Select(infos, e.query(t))
+	if err := spare(ctx, store, result); err != nil {
+		return rotate.Result{}, &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
+	return result, nil
+}
+
+// spare finds out which of the copies to remove the store would keep.
+func spare(ctx context.Context, store backends.Store, result rotate.Result) error {
+	k, ok := store.(backends.Keeper)
+	if !ok {
+		return nil
+	}
+	for i := range result.Decisions {
+		d := &result.Decisions[i]
+		if d.Verdict != rotate.Remove {
+			continue
+		}
+		err := k.Kept(ctx, d.Copy.Prefix)
+		if kept, ok := errors.AsType[*backends.RetainedError](err); ok {
+			d.Verdict, d.Reason = rotate.Keep, fmt.Sprintf("%s (%s)", kept.Reason(), d.Reason)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Rotate removes what the limits of a backup task ask for now. Before that it removes

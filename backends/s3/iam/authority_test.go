@@ -125,6 +125,8 @@ func needs(r *http.Request, key string, body []byte) []need {
 	switch {
 	case key == "" && r.Method == "GET" && q.Has("uploads"):
 		return []need{{"s3:ListBucketMultipartUploads", bucketARN, nil}}
+	case key == "" && r.Method == "GET" && q.Has("object-lock"):
+		return []need{{"s3:GetBucketObjectLockConfiguration", bucketARN, nil}}
 	case key == "" && r.Method == "GET":
 		return []need{{"s3:ListBucket", bucketARN, map[string]string{"s3:prefix": q.Get("prefix")}}}
 	case key == "" && r.Method == "POST" && q.Has("delete"):

@@ -29,7 +29,7 @@ func For(s *plan.S3, rotate bool) Policy {
 		list = append(list, Statement{Sid: "TagObjects", Action: []string{"s3:PutObjectTagging"}, Resource: []string{r.object("*")}})
 	}
 	if s.LockMode != "" {
-		list = append(list, locks(s, r))
+		list = append(list, locks(s, r)...)
 	}
 	if rotate {
 		list = append(list, rotates(s, r)...)
@@ -62,13 +62,17 @@ func writes(s *plan.S3, r arns, rotate bool) []Statement {
 	}
 }
 
-// locks is the right to lock a copy, and not for longer than the site asks for.
-func locks(s *plan.S3, r arns) Statement {
-	return Statement{
-		Sid: "LockObjects", Action: []string{"s3:PutObjectRetention"}, Resource: []string{r.object("*")},
-		Condition: map[string]map[string]string{
-			"StringEquals":          {"s3:object-lock-mode": s.LockMode},
-			"NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": strconv.Itoa(s.LockDays + 1)},
+// locks is the right to see whether the bucket can lock, and to lock a copy, not for
+// longer than the site asks for.
+func locks(s *plan.S3, r arns) []Statement {
+	return []Statement{
+		{Sid: "SeeObjectLock", Action: []string{"s3:GetBucketObjectLockConfiguration"}, Resource: []string{r.bucket}},
+		{
+			Sid: "LockObjects", Action: []string{"s3:PutObjectRetention"}, Resource: []string{r.object("*")},
+			Condition: map[string]map[string]string{
+				"StringEquals":          {"s3:object-lock-mode": s.LockMode},
+				"NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": strconv.Itoa(s.LockDays + 1)},
+			},
 		},
 	}
 }
