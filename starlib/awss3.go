@@ -264,6 +264,10 @@ func toBandwidth(dst *int64, v starlark.Value) error {
 	return nil
 }
 
+// tagText is what names and values of tags are made of (Amazon S3 User Guide,
+// "Categorizing your objects using tags").
+var tagText = regexp.MustCompile(`^[\p{L}\p{Zs}\p{N}_.:/=+@-]*$`)
+
 // toTags copies the dict: a site may change it afterwards.
 func toTags(dst *map[string]string, v starlark.Value) error {
 	d, ok := v.(*starlark.Dict)
@@ -279,6 +283,8 @@ func toTags(dst *map[string]string, v starlark.Value) error {
 			return fmt.Errorf("got %s: %s, want strings", short(item[0]), short(item[1]))
 		case strings.HasPrefix(name, "aws:"):
 			return fmt.Errorf("tag %s: names that begin with aws: belong to AWS", short(item[0]))
+		case !tagText.MatchString(name + value):
+			return fmt.Errorf("tag %s: %s: want letters, digits, blanks and _.:/=+-@ only", short(item[0]), short(item[1]))
 		case utf8.RuneCountInString(name) > 128 || utf8.RuneCountInString(value) > 256:
 			return fmt.Errorf("tag %s: a name has at most 128 characters and a value 256", short(item[0]))
 		}

@@ -93,10 +93,21 @@ func knownQuirks(endpoint string) quirks {
 	return quirks{}
 }
 
+// sizeText is a number of bytes as a site says it.
+func sizeText(n int64) string {
+	switch {
+	case n%(1<<30) == 0:
+		return fmt.Sprintf("%dGiB", n>>30)
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
 func (q quirks) check() error {
 	switch {
 	case q.partSize != 0 && (q.partSize < minPart || q.partSize > q.largest):
-		return fmt.Errorf("got part_size %d, want %d to %d bytes", q.partSize, minPart, q.largest)
+		return fmt.Errorf("got part_size %s, and the store takes parts of %s to %s", sizeText(q.partSize), sizeText(minPart), sizeText(q.largest))
 	case q.maxParts > defaultMaxParts:
 		return fmt.Errorf("got max_parts %d, want at most %d", q.maxParts, defaultMaxParts)
 	}

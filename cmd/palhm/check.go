@@ -41,6 +41,9 @@ func (a *app) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := unusable(site); err != nil {
+		return err
+	}
 	for _, w := range found.Warnings {
 		a.log.Warn(w.Error())
 	}

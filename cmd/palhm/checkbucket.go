@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 
-	"golang.org/x/sys/unix"
-
+	"palhm/backends/all"
 	"palhm/runtime/plan"
 )
 
@@ -17,13 +19,36 @@ func bucketDoubts(b plan.Backend) []string {
 		return nil
 	}
 	var found []string
-	if file := b.S3.CAFile; file != "" && unix.Access(file, unix.R_OK) != nil {
-		found = append(found, fmt.Sprintf("ca_file %s cannot be read", file))
+	if file := b.S3.CAFile; file != "" {
+		if pem, err := os.ReadFile(file); err != nil {
+			found = append(found, fmt.Sprintf("ca_file %s cannot be read", file))
+		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			found = append(found, fmt.Sprintf("ca_file %s holds no certificate, in PEM", file))
+		}
 	}
 	if inTheClear(b.S3.Endpoint) {
 		found = append(found, fmt.Sprintf("what goes to %s is not encrypted on its way: use https, or encrypt it in the pipelines", b.S3.Endpoint))
 	}
 	return found
+}
+
+// unusable says which backends of a site no run could open. Nothing is touched.
+func unusable(site *plan.Site) error {
+	var problems []error
+	for _, t := range site.Tasks {
+		if t.Backup == nil {
+			continue
+		}
+		for _, b := range t.Backup.Backends {
+			if _, err := all.Open(b); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", b.Pos, err))
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return &siteError{errors.Join(problems...)}
+	}
+	return nil
 }
 
 // inTheClear reports whether an endpoint is reached over a network without TLS.
