@@ -54,6 +54,16 @@ func (s *Store) api(ctx context.Context) (*client, error) {
 	return c, nil
 }
 
+// known is what came of connecting, or nothing when that is still to be done.
+func (s *Store) known() (*client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil && s.unusable != nil && time.Since(s.unusableAt) < unusableFor {
+		return nil, s.unusable
+	}
+	return s.client, nil
+}
+
 // unusableFor is how long a bucket that cannot be used is not asked again, so that
 // who tries several things at once does not wait for each of them.
 const unusableFor = 10 * time.Second
@@ -86,7 +96,10 @@ func (s *Store) config(ctx context.Context) (aws.Config, error) {
 	if s.opt.CAFile != "" {
 		pem, err := os.ReadFile(s.opt.CAFile)
 		if err != nil {
-			return aws.Config{}, fmt.Errorf("read the CA file: %w", err)
+			return aws.Config{}, fmt.Errorf("read ca_file: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return aws.Config{}, fmt.Errorf("read ca_file %s: there is no certificate in it, in PEM", s.opt.CAFile)
 		}
 		load = append(load, config.WithCustomCABundle(bytes.NewReader(pem)))
 	}
@@ -183,7 +196,7 @@ func (s *Store) explain(err error) error {
 		return hint("the bucket is in another region: set region (" + reason(err) + ")")
 	case "RequestTimeTooSkewed", "RequestExpired":
 		return hint("this host's clock differs too much from the server's: set the clock")
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "XAdminUserNotFound": // the last in versitygw
 		return hint("the credentials are not accepted: " + reason(err))
 	}
 	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
@@ -198,10 +211,17 @@ func (s *Store) explain(err error) error {
 		return hint("these credentials may not list the bucket: grant them what \"palhm iam-policy\" prints (" + reason(err) + ")")
 	case status(err) == 301:
 		return hint("the bucket is in another region: set region = " + movedTo(err))
-	case status(err) == 404:
+	case status(err) == 404 && saysNothing(code(err)):
 		return hint("there is no such bucket: make it, or check its name and the endpoint")
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return hint("the store does not speak TLS: begin the endpoint with http://")
 	}
 	return err
+}
+
+// saysNothing: an error code that only repeats the status.
+func saysNothing(code string) bool {
+	return code == "" || code == "NotFound" || code == "Not Found" || code == "UnknownError"
 }
 
 // hintError replaces what a store said by what to do.

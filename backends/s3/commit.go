@@ -95,7 +95,7 @@ func (s *Store) unpublish(ctx context.Context, key string) error {
 }
 
 // compare checks that everything that the manifest names is there, with its size. A
-// listing may lag behind for a moment. What is there and was not stored, such as an
+// listing may lag behind for a moment, or another host may have taken the copy. What is there and was not stored, such as an
 // object that a failed Put could not remove, is removed.
 func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 	want := make(map[string]int64, len(m.Objects))
@@ -116,6 +116,9 @@ func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 		}
 		if missing == "" {
 			return c.removeExtra(ctx, extra)
+		}
+		if err := c.lease.confirm(ctx); err != nil {
+			return err
 		}
 		if time.Since(start) > settleTime || try >= c.store.opt.Attempts {
 			return fmt.Errorf("%s was stored and is not in the listing of the bucket", c.store.url(missing))

@@ -50,7 +50,7 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 	change(&next)
 	for try := 1; ; try++ {
 		if !l.store.hasConditions() {
-			if err := l.check(ctx); err != nil {
+			if err := l.refresh(ctx); err != nil {
 				return err
 			}
 		}
@@ -62,7 +62,7 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 		if !isTaken(err) && !isNotFound(err) {
 			return err
 		}
-		if err := l.check(ctx); err != nil {
+		if err := l.refresh(ctx); err != nil {
 			return err
 		}
 		if try >= 3 {
@@ -71,9 +71,16 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 	}
 }
 
-// check reads open.json and reports errTaken when it is somebody else's. It learns
-// the ETag.
-func (l *lease) check(ctx context.Context) error {
+// confirm reports errTaken when open.json is somebody else's. It writes nothing.
+func (l *lease) confirm(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refresh(ctx)
+}
+
+// refresh takes over the ETag that open.json has now, after a write whose answer was
+// lost. The error is errTaken when it is somebody else's. The caller holds l.mu.
+func (l *lease) refresh(ctx context.Context) error {
 	state, at, err := l.store.readOpen(ctx, l.key)
 	if err != nil {
 		return err

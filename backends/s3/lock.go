@@ -26,7 +26,7 @@ func (s *Store) Lock(ctx context.Context, owner backends.Owner, wait time.Durati
 	}
 	cfg, err := s.config(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", s.Root(), err)
+		return nil, fmt.Errorf("use %s: %w", s.Root(), err)
 	}
 	path := filepath.Join(dir, "s3-"+s.fileName(s.endpointOf(cfg)))
 	file := flock.File{
