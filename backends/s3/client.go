@@ -35,15 +35,21 @@ const fallbackRegion = "us-east-1"
 // files, finds credentials, and asks for one key below ROOT, so that a bucket that
 // cannot be used is an error in seconds.
 func (s *Store) api(ctx context.Context) (*client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client != nil {
-		return s.client, nil
+	if c, err := s.known(); c != nil || err != nil {
+		return c, err
 	}
-	if s.unusable != nil && time.Since(s.unusableAt) < unusableFor {
-		return nil, s.unusable
+	select {
+	case s.connecting <- struct{}{}: // by one at a time, and nobody waits for longer than he wants
+		defer func() { <-s.connecting }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if c, err := s.known(); c != nil || err != nil {
+		return c, err
 	}
 	c, err := s.connect(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
 			s.unusable, s.unusableAt = err, time.Now()

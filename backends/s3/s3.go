@@ -73,7 +73,9 @@ type Store struct {
 	quirks   quirks
 	endpoint string
 
-	mu      sync.Mutex
+	connecting chan struct{} // holds one while the client is being made
+
+	mu      sync.Mutex // held for no request
 	client  *client
 	sizes   map[string]int64  // of large objects in earlier copies, by path
 	infos   map[string]cached // what the manifests of copies said, by prefix
@@ -110,7 +112,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess), largestCopy: largestCopy}
+	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess), largestCopy: largestCopy, connecting: make(chan struct{}, 1)}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)
