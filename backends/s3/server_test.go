@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -365,27 +367,74 @@ func TestServersClasses(t *testing.T) {
 	})
 }
 
+// killing is when a child is killed: at the n-th request that is meant. That request is
+// not done, or it is done and the child does not learn it, or it is under way.
+type killing struct {
+	name string
+	n    int
+	is   func(op, key string) bool
+	how  string // "before", "done", "during"
+}
+
+// killings are the moments that matter most, and then chance.
+func killings(trials int) (all []killing) {
+	op := func(want string) func(string, string) bool { return func(op, _ string) bool { return op == want } }
+	ends := func(want string) func(string, string) bool {
+		return func(op, key string) bool { return op == "PutObject" && strings.HasSuffix(key, want) }
+	}
+	for _, how := range []string{"before", "done"} {
+		all = append(all, killing{"uploading", 3, op("UploadPart"), how}, killing{"completing", 1, op("CompleteMultipartUpload"), how},
+			killing{"committing", 1, ends("/manifest.json"), how}, killing{"after a commit", 1 + childParts, op("UploadPart"), how})
+	}
+	for len(all) < trials {
+		any := func(string, string) bool { return true }
+		all = append(all, killing{"any", 1 + rand.IntN(2*childParts+30), any, []string{"before", "done", "during"}[rand.IntN(3)]})
+	}
+	return all
+}
+
+// fault kills a child when its moment has come.
+func (k killing) fault(kill func()) func(op, key string) s3test.Fault {
+	var mu sync.Mutex
+	seen := 0
+	return func(op, key string) s3test.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen < k.n && k.is(op, key) {
+			seen++
+		} else if seen < k.n || k.how == "during" {
+			return s3test.None
+		} else {
+			kill()
+			return s3test.Reset
+		}
+		switch {
+		case seen < k.n:
+			return s3test.None
+		case k.how == "done":
+			return s3test.LoseAnswer // and it is killed at its next request
+		case k.how == "during":
+			time.AfterFunc(rand.N(20*time.Millisecond), kill)
+			return s3test.None
+		}
+		kill()
+		return s3test.Reset
+	}
+}
+
 // TestKilledAtAnyMoment: another process makes copies until it is killed. Then every
 // copy is whole or absent, and one more run leaves neither upload nor object.
 func TestKilledAtAnyMoment(t *testing.T) {
-	trials := 8
+	trials := 10
 	if n, err := strconv.Atoi(os.Getenv("PALHM_TEST_KILLS")); err == nil {
 		trials = max(trials, n/5) // a kill here takes seconds
 	}
 	onServers(t, func(t *testing.T, srv *server) {
+		proxy := s3test.NewProxy(t, srv.url)
 		o := srv.options(t, "kill")
-		committed := 0
-		for i := range trials {
-			cmd := exec.Command(os.Args[0], "-test.run", "^TestChild$")
-			cmd.Env = append(os.Environ(), "PALHM_TEST_CHILD="+srv.url, "PALHM_TEST_STATE="+o.StateDir, fmt.Sprintf("PALHM_TEST_NUMBER=%d", i))
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Duration(100+i*1400/trials) * time.Millisecond)
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+		o.Endpoint = proxy.URL
+		for i, k := range killings(trials) {
+			output := runChild(t, proxy, o, i, k)
 			s := open(t, o)
 			if err := s.Recover(t.Context()); err != nil {
 				t.Errorf("recover: %v", err)
@@ -394,7 +443,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			committed += len(infos)
+			committed := k.name == "after a commit" || k.name == "committing" && k.how == "done"
+			if k.name != "any" && len(infos) != map[bool]int{true: 1}[committed] {
+				t.Errorf("killed %s (%s): got %d copies", k.name, k.how, len(infos))
+			}
 			for _, info := range infos {
 				checkWhole(t, s, info)
 				if err := s.Remove(t.Context(), info.Prefix); err != nil {
@@ -402,12 +454,48 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				}
 			}
 			if left := srv.left(t, "kill/", childKeys(i)...); len(left) > 0 {
-				t.Errorf("trial %d: left: %q\n%s", i, left, out.String())
+				t.Errorf("killed %s (%s, request %d): left: %q\n%s", k.name, k.how, k.n, left, output)
 			}
 		}
-		t.Logf("%d trials, %d committed copies", trials, committed)
 	})
 }
+
+// runChild runs a child until it is killed.
+func runChild(t *testing.T, proxy *s3test.Proxy, o s3.Options, trial int, k killing) (output string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestChild$")
+	cmd.Env = append(os.Environ(), "PALHM_TEST_CHILD="+proxy.URL, "PALHM_TEST_STATE="+o.StateDir, fmt.Sprintf("PALHM_TEST_NUMBER=%d", trial))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	started, dead := make(chan struct{}), make(chan struct{})
+	killed := sync.OnceFunc(func() {
+		<-started
+		_ = cmd.Process.Kill()
+		<-dead
+	})
+	proxy.Set(k.fault(killed))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(started)
+	stuck := time.AfterFunc(2*time.Minute, killed)
+	err := cmd.Wait()
+	close(dead)
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || !exit.Sys().(syscall.WaitStatus).Signaled() || !stuck.Stop() {
+		t.Fatalf("the child was not killed %s (%s, request %d): %v\n%s", k.name, k.how, k.n, err, &out)
+	}
+	if k.how == "during" {
+		time.Sleep(200 * time.Millisecond) // until what had arrived is done
+	}
+	proxy.Set(nil)
+	return out.String()
+}
+
+// childParts is how many parts a child's large object has, and childSize its length.
+const (
+	childParts = 5
+	childSize  = (childParts-1)*part + 1
+)
 
 // childCopies are those that the child of a trial makes, one after the other.
 func childCopies(trial int) (names []string) {
@@ -437,7 +525,7 @@ func TestChild(t *testing.T) {
 	for _, name := range childCopies(trial) {
 		c := begin(t, s, name)
 		m := manifest(name, put(t, c, "a/small", "x"))
-		st, err := backends.Put(t.Context(), c, "big", stream(2*part+1, nil), 0)
+		st, err := backends.Put(t.Context(), c, "big", stream(childSize, nil), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -451,7 +539,7 @@ func TestChild(t *testing.T) {
 // checkWhole reads all of a copy.
 func checkWhole(t *testing.T, s *s3.Store, info backends.Info) {
 	t.Helper()
-	for path, want := range map[string]string{"a/small": "x", "big": bytesOf(2*part + 1)} {
+	for path, want := range map[string]string{"a/small": "x", "big": bytesOf(childSize)} {
 		r, err := s.Open(t.Context(), info.Prefix, path)
 		if err != nil {
 			t.Errorf("%s: %v", info.Prefix, err)
