@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -270,23 +271,46 @@ func TestRemoveHundredThousand(t *testing.T) {
 	wantNothing(t, srv, copy1)
 }
 
-// TestTenThousandObjects cost about one request each.
+// TestTenThousandObjects cost about one request each, and no memory but for their names
+// and sizes: a buffer each, of the 64 KiB that a short object is read into, would be
+// 640 MiB.
 func TestTenThousandObjects(t *testing.T) {
+	const most = 64 << 20
 	srv := s3test.New(t, s3test.Quirks{})
-	s := open(t, small(t, srv))
+	o := small(t, srv)
+	o.Memory = s3.NewBudget(s3.DefaultMemory)
+	s := open(t, o)
 	c := begin(t, s, copy1)
 	srv.ResetCounts()
 	m := manifest(copy1)
+	heap, routines := liveHeap(), runtime.NumGoroutine()
 	for i := range 10_000 {
 		m.Objects = append(m.Objects, put(t, c, fmt.Sprintf("d%d/%d", i%97, i), fmt.Sprint(i)))
 	}
+	stored := liveHeap() - heap
 	if err := backends.Commit(t.Context(), c, m); err != nil {
 		t.Fatal(err)
 	}
 	if n := srv.Count(""); n > 10_020 {
 		t.Errorf("got %d requests for 10,000 objects", n)
 	}
+	committed := liveHeap() - heap
+	if stored > most || committed > most || o.Memory.Peak() > 0 {
+		t.Errorf("the heap grew by %d bytes until the commit and by %d after it, want at most %d; parts took %d", stored, committed, most, o.Memory.Peak())
+	}
+	if n := runtime.NumGoroutine() - routines; n > 50 {
+		t.Errorf("%d goroutines are left", n)
+	}
+	t.Logf("%d MiB of heap, of them the store's: all that it holds", committed>>20)
 	wantCopies(t, s, copy1)
+}
+
+// liveHeap is how many bytes of the heap are in use.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // TestForeignUploads: more open uploads than a page shows, of other tools and of dead
