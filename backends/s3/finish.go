@@ -39,20 +39,22 @@ func (s *Store) Finish(ctx context.Context, prefix string) error {
 	}
 	var left []string
 	var problems []error
-	for i, name := range names {
+	for _, name := range names {
 		err := s.finish(ctx, name)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		case isHopeless(err): // for one copy as for all others
-			return fmt.Errorf("finish %s: no run can, until this is changed: %w", strings.Join(append(left, names[i:]...), ", "), err)
-		case err != nil:
+		}
+		if err != nil {
 			left = append(left, name)
 			problems = append(problems, err)
 		}
 	}
-	if len(problems) > 0 {
+	again := slices.ContainsFunc(problems, func(err error) bool { return !isHopeless(err) })
+	switch {
+	case again:
 		return fmt.Errorf("finish %s: the next run tries again: %w", strings.Join(left, ", "), errors.Join(problems...))
+	case len(problems) > 0: // which is the same for all
+		return fmt.Errorf("finish %s: no run can, until this is changed: %w", strings.Join(left, ", "), problems[0])
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func TestReplacedBeforeItsClassIsChanged(t *testing.T) {
 		size int64
 		op   string
 	}{{10, "CopyObject"}, {3 * part, "UploadPartCopy"}} {
-		srv := s3test.New(t, s3test.Quirks{})
+		srv := s3test.New(t, s3test.Quirks{NoChecksums: true}) // which would tell, too
 		s := finishing(t, srv, c.size, nil)
 		before(srv, c.op, objectKey, func() { srv.Put(objectKey, strings.Repeat("x", int(c.size))) })
 		if err := s.Finish(t.Context(), copy1); err == nil {
@@ -114,7 +114,7 @@ func TestReplacedBeforeItsClassIsChanged(t *testing.T) {
 }
 
 // TestClassThatNobodyHas is an error that says that no run will help, and which setting
-// has to be changed. It is asked for once, however many copies wait for it.
+// has to be changed, once for all copies.
 func TestClassThatNobodyHas(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	s := finishing(t, srv, 10, func(o *s3.Options) { o.SinkClass = "" })
@@ -129,8 +129,26 @@ func TestClassThatNobodyHas(t *testing.T) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
 	}
-	if n := srv.Count("CopyObject"); n != 1 {
-		t.Errorf("got %d requests, want 1", n)
+	if n := srv.Count("CopyObject"); n != 2 {
+		t.Errorf("got %d requests, want one for each copy", n)
+	}
+}
+
+// TestHopelessBesideOthers: a copy on which no run can do what is left keeps no other from
+// it.
+func TestHopelessBesideOthers(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	s := finishing(t, srv, 10, nil)
+	makeCopy(t, s, copy2)
+	srv.Set(func(q *s3test.Quirks) { q.NoClasses = true })
+	before(srv, "CopyObject", objectKey, func() {
+		srv.Set(func(q *s3test.Quirks) { q.NoClasses = false }) // for the next request
+	})
+	if err := s.Finish(t.Context(), copy2); err == nil || strings.Contains(err.Error(), copy2) {
+		t.Errorf("got %v, want an error of the other copy only", err)
+	}
+	if got := srv.Class(strings.Replace(objectKey, copy1, copy2, 1)); got != "GLACIER_IR" {
+		t.Errorf("got class %s", got)
 	}
 }
 
