@@ -367,6 +367,20 @@ func TestServersClasses(t *testing.T) {
 	})
 }
 
+// TestServersWithoutObjectLock: what a bucket cannot do is found before a copy is begun.
+func TestServersWithoutObjectLock(t *testing.T) {
+	onServers(t, func(t *testing.T, srv *server) {
+		o := srv.options(t, "r")
+		o.LockMode, o.LockDays = "GOVERNANCE", 1
+		_, err := open(t, o).Begin(t.Context(), copy1)
+		wantSentence(t, err, "object_lock_mode")
+		t.Log(err)
+		if left := srv.left(t, "r/"); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	})
+}
+
 // killing is when a child is killed: at the n-th request that is meant. That request is
 // not done, or it is done and the child does not learn it, or it is under way.
 type killing struct {
