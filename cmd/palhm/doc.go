@@ -52,7 +52,8 @@
 //
 //	With boot_wait = "systemd" it waits until systemd has started everything, half an
 //	hour at most, then for the site's delay. What cannot be found out is said in the
-//	mail and is no failure. A mail that cannot be sent is one, with exit code 1.
+//	mail and is no failure. A mail that cannot be sent is one, with exit code 1. With
+//	--once a mail that some of its recipients have got is not sent again.
 //
 //	examples:
 //	  palhm boot-report --print
