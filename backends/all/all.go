@@ -14,10 +14,11 @@ import (
 )
 
 // Opener opens stores that share what a process has once: the memory for parts that
-// are being uploaded. The zero value is ready to use, by several goroutines.
+// are being uploaded, and the knowledge of the copies that it makes. The zero value is ready to use, by several goroutines.
 type Opener struct {
 	once   sync.Once
 	memory *s3.Budget
+	runs   s3.Runs
 }
 
 // Open returns the store that a plan names, by itself.
@@ -31,8 +32,7 @@ func (o *Opener) Open(b plan.Backend) (backends.Store, error) {
 	case b.Kind == "localfs" && b.LocalFS != nil:
 		return openLocalFS(b.LocalFS)
 	case b.Kind == "aws_s3" && b.S3 != nil:
-		o.once.Do(func() { o.memory = s3.NewBudget(s3.DefaultMemory) })
-		return openS3(b.S3, o.memory)
+		return o.openS3(b.S3)
 	}
 	return nil, fmt.Errorf("got backend %q, want null, localfs or aws_s3", b.Kind)
 }
@@ -51,14 +51,19 @@ func openLocalFS(l *plan.LocalFS) (backends.Store, error) {
 	return s, nil
 }
 
-func openS3(p *plan.S3, memory *s3.Budget) (backends.Store, error) {
-	o := s3Options(p)
-	o.Memory = memory
-	s, err := s3.New(o)
+func (o *Opener) openS3(p *plan.S3) (backends.Store, error) {
+	s, err := s3.New(o.shared(s3Options(p)))
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// shared adds what all stores of the process share.
+func (o *Opener) shared(opt s3.Options) s3.Options {
+	o.once.Do(func() { o.memory = s3.NewBudget(s3.DefaultMemory) })
+	opt.Memory, opt.Runs = o.memory, &o.runs
+	return opt
 }
 
 func s3Options(p *plan.S3) s3.Options {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"palhm/backends"
+	"palhm/backends/s3"
 	"palhm/runtime/plan"
 )
 
@@ -38,6 +39,16 @@ func set(t *testing.T, f reflect.Value) {
 		f.Set(reflect.ValueOf(map[string]string{"a": "b"}))
 	default:
 		t.Fatalf("the test cannot set a %s", f.Type())
+	}
+}
+
+// TestStoresShare: without that, each task has the memory of all, and takes the copy
+// that another task is making for garbage.
+func TestStoresShare(t *testing.T) {
+	opener := new(Opener)
+	a, b := opener.shared(s3.Options{}), opener.shared(s3.Options{})
+	if a.Memory == nil || a.Memory != b.Memory || a.Runs == nil || a.Runs != b.Runs {
+		t.Errorf("got %+v and %+v", a, b)
 	}
 }
 

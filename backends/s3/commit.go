@@ -95,8 +95,9 @@ func (s *Store) unpublish(ctx context.Context, key string) error {
 }
 
 // compare checks that everything that the manifest names is there, with its size. A
-// listing may lag behind for a moment, or another host may have taken the copy. What is there and was not stored, such as an
-// object that a failed Put could not remove, is removed.
+// listing may lag behind for a moment, or another host may have taken the copy. What is
+// there and was not stored, such as an object that a failed Put could not remove, is
+// removed.
 func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 	want := make(map[string]int64, len(m.Objects))
 	c.mu.Lock()

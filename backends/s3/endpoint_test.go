@@ -131,6 +131,7 @@ func TestSpellingOfEndpoints(t *testing.T) {
 func TestOwnRunIsNoGarbage(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	o := small(t, srv)
+	o.Runs = new(s3.Runs)
 	c := begin(t, open(t, o), copy1)
 	m := manifest(copy1, put(t, c, "a", "x"))
 	other := open(t, o)

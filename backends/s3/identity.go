@@ -59,17 +59,18 @@ func newRun(id identity) openState {
 	return openState{Version: 1, identity: id, Run: rand.Text(), Since: time.Now().UTC().Truncate(time.Second)}
 }
 
-// living are the copies that this process is making: the Run of each open.json.
-var living sync.Map
+// Runs knows the copies that a process is making, by the Run of each open.json. The
+// zero value is ready to use, by several goroutines.
+type Runs struct{ living sync.Map }
 
-// isAlive reports whether the run that wrote o is one of this process, which is me, and
+// isMaking reports whether the run that wrote o is one of this process, which is me, and
 // makes its copy still, whatever the locks and the clocks say.
-func (o *openState) isAlive(me identity) bool {
-	_, lives := living.Load(o.Run)
+func (r *Runs) isMaking(o *openState, me identity) bool {
+	_, lives := r.living.Load(o.Run)
 	return lives && !o.Garbage && o.isOf(me)
 }
 
-// isDead reports whether the run that wrote o, which is not alive in this process, has
+// isDead reports whether the run that wrote o, which this process does not make, has
 // certainly ended. me is this process: what else it has left open it has dropped.
 func (o *openState) isDead(me identity) bool {
 	if o.Garbage {

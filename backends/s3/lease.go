@@ -93,7 +93,7 @@ func (l *lease) refresh(ctx context.Context) error {
 }
 
 // drop says that this process makes the copy no more.
-func (l *lease) drop() { living.Delete(l.state.Run) }
+func (l *lease) drop() { l.store.runs.living.Delete(l.state.Run) }
 
 func (l *lease) renew(ctx context.Context) error { return l.write(ctx, func(*openState) {}) }
 
@@ -133,7 +133,7 @@ func (s *Store) readOpen(ctx context.Context, key string) (*openState, *content,
 // finds out whether the store keeps conditions, by breaking both.
 func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	l := &lease{store: s, key: s.key(prefix + "/" + openPath), state: newRun(s.self())}
-	living.Store(l.state.Run, nil)
+	s.runs.living.Store(l.state.Run, nil)
 	etag, err := s.putObject(ctx, l.key, l.state.encode(), "", condition{absent: true})
 	if err != nil {
 		l.drop()

@@ -82,7 +82,7 @@ func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events 
 		return true, err
 	}
 	me := s.self()
-	if open.isAlive(me) || !open.isDead(me) && at.age < deadAfter {
+	if s.runs.isMaking(open, me) || !open.isDead(me) && at.age < deadAfter {
 		return true, nil
 	}
 	if !open.Garbage {

@@ -47,6 +47,7 @@ type Options struct {
 	Bandwidth   int64  // bytes a second that are sent at most; 0 = no limit
 
 	Memory *Budget // shared by the stores of a process; nil = one of its own, of DefaultMemory
+	Runs   *Runs   // likewise; nil = its own
 
 	LockDir  string // where lock files are; "" = /run/lock/palhm, else below $XDG_RUNTIME_DIR
 	StateDir string // where the journal of uploads is; "" = $STATE_DIRECTORY, /var/lib/palhm, or the user's
@@ -66,6 +67,7 @@ type Options struct {
 type Store struct {
 	opt    Options
 	memory *Budget
+	runs   *Runs
 	limit  *bandwidth
 
 	// These are final when there is a client: the environment or the profile may name
@@ -112,10 +114,17 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
 	}
 	o.setDefaults()
-	s := &Store{opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, limit: newBandwidth(o.Bandwidth), infos: map[string]cached{}, sizes: map[string]int64{}, self: sync.OnceValue(thisProcess), largestCopy: largestCopy, connecting: make(chan struct{}, 1)}
+	s := &Store{
+		opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, runs: o.Runs, limit: newBandwidth(o.Bandwidth),
+		infos: map[string]cached{}, sizes: map[string]int64{}, connecting: make(chan struct{}, 1),
+		self: sync.OnceValue(thisProcess), largestCopy: largestCopy,
+	}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {
 		s.memory = NewBudget(DefaultMemory)
+	}
+	if s.runs == nil {
+		s.runs = new(Runs)
 	}
 	if err := s.quirks.check(); err != nil {
 		return nil, fmt.Errorf("aws_s3 %s: %w", o.Bucket, err)
