@@ -72,7 +72,8 @@ func Interrupt(r io.Reader) {
 	}
 }
 
-// meter counts and hashes what passes, and remembers how it ended.
+// meter counts and hashes what passes, and remembers how it ended. Only Close may be
+// called by another goroutine than Read, and when Put is over.
 type meter struct {
 	r   io.Reader
 	n   int64
@@ -108,6 +109,8 @@ func (m *meter) Close() error {
 
 // failure is why the stream failed by itself, or nil.
 func (m *meter) failure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.interrupted || m.err == io.EOF {
 		return nil
 	}
@@ -117,6 +120,8 @@ func (m *meter) failure() error {
 // check reports a backend that said "stored" of something else than the whole
 // stream. It cannot happen with a correct backend; it must not pass with another.
 func (m *meter) check(stored int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch {
 	case m.err == nil:
 		return errors.New("the backend stopped before the end of the stream")
