@@ -116,7 +116,8 @@ func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 			return err
 		}
 		if missing == "" {
-			return c.removeExtra(ctx, extra)
+			c.removeExtra(ctx, extra)
+			return nil
 		}
 		if err := c.lease.confirm(ctx); err != nil {
 			return err
@@ -154,16 +155,10 @@ func (c *Copy) differences(ctx context.Context, want map[string]int64) (missing 
 	return missing, extra, err
 }
 
-func (c *Copy) removeExtra(ctx context.Context, keys []string) error {
-	for len(keys) > 0 {
-		n := min(len(keys), deleteBatch)
-		if err := c.store.deleteKeys(ctx, keys[:n]); err != nil {
-			c.warn("the copy holds more than its manifest says: " + err.Error())
-			return nil
-		}
-		keys = keys[n:]
+func (c *Copy) removeExtra(ctx context.Context, keys []string) {
+	if err := c.store.deleteAll(ctx, keys); err != nil {
+		c.warn("the copy holds more than its manifest says: " + err.Error())
 	}
-	return nil
 }
 
 // Abort removes the copy. What it may not delete it marks as garbage, for a host that
