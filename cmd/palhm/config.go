@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -49,7 +50,7 @@ func printConfig(w io.Writer, site *plan.Site) {
 	section(w, "tasks", site.Tasks, taskLine)
 	section(w, "messages", messages(site), messageText)
 	section(w, "modules", site.Modules, func(m plan.Module) string { return m.Label })
-	section(w, "read from this host", site.Inputs, func(i plan.Input) string { return i.Kind + " " + visible(i.Name) })
+	section(w, "read from this host", site.Inputs, func(i plan.Input) string { return i.Kind + " " + words.Visible(i.Name) })
 	section(w, "secrets", secretUses(site), func(s string) string { return s })
 }
 
@@ -64,11 +65,11 @@ func section[T any](w io.Writer, title string, items []T, text func(T) string) {
 }
 
 func taskLine(t *plan.Task) string {
-	what := "routine, " + plural(stepCount(t), "step", "steps")
+	what := "routine, " + words.Plural(stepCount(t), "step", "steps")
 	if t.Backup != nil {
-		what = "backup, " + plural(t.Backup.Objects(), "object", "objects")
+		what = "backup, " + words.Plural(t.Backup.Objects(), "object", "objects")
 		for _, b := range t.Backup.Backends {
-			what += " to " + strings.TrimSpace(b.Kind+" "+visible(b.Root()))
+			what += " to " + strings.TrimSpace(b.Kind+" "+words.Visible(b.Root()))
 		}
 	}
 	line := fmt.Sprintf("%s: %s (%s)", t.Name, what, t.Pos)
@@ -92,7 +93,7 @@ func secretUses(site *plan.Site) []string {
 		for _, x := range execs(t) {
 			uses, secrets := secretsOf(x)
 			for i, s := range secrets {
-				list = append(list, fmt.Sprintf("%s, as %s of %s", s, uses[i], visible(x.Argv[0])))
+				list = append(list, fmt.Sprintf("%s, as %s of %s", s, uses[i], words.Visible(x.Argv[0])))
 			}
 		}
 	}
@@ -107,5 +108,5 @@ func secretUses(site *plan.Site) []string {
 
 func firstLine(doc string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(doc), "\n")
-	return visible(line)
+	return words.Visible(line)
 }

@@ -19,6 +19,7 @@ type rule struct {
 var rules = []rule{
 	{pkg: "runtime/plan", why: "a plan is plain data, so that it can be printed, stored and run elsewhere"},
 	{pkg: "runtime/shell", why: "writing a command down needs nothing else"},
+	{pkg: "runtime/words", why: "writing a size or a text down needs nothing else"},
 	{pkg: "runtime/proc", may: []string{"runtime/shell"}, why: "starting processes must be understood and tested without knowing of backups"},
 	{pkg: "runtime/report", may: []string{"runtime/plan"}, why: "a report is plain data and its rendering"},
 	{pkg: "runtime/history", why: "a few lines about a run are kept without knowing what ran"},
@@ -49,7 +50,7 @@ var rules = []rule{
 	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "backends/mail", "backends/mail/stdout", "backends/mail/mailx",
 		"backends/mail/smtp", "backends/mail/sns", "runtime/plan", "runtime/secret"}, why: "it is the list of backends and mailers"},
 	{pkg: "scripts/bench", why: "it measures the program from outside, as a user would"},
-	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/secret", "runtime/boot", "runtime/history", "runtime/dnssec", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/proc", "runtime/shell", "runtime/words", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/secret", "runtime/boot", "runtime/history", "runtime/dnssec", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
 		why: "the command reaches a concrete backend through backends/all only; it prints what backends/s3/iam writes"},
 }
 

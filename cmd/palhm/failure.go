@@ -8,6 +8,7 @@ import (
 
 	"palhm/runtime/engine"
 	"palhm/runtime/proc"
+	"palhm/runtime/words"
 )
 
 // shownStderr is how many of the last lines of a stage's stderr an error shows.
@@ -105,7 +106,7 @@ func lastLines(text []byte, most int) []string {
 	lines := strings.Split(string(text), "\n")
 	lines = lines[max(0, len(lines)-most):]
 	for i, l := range lines {
-		lines[i] = visible(strings.TrimRight(l, "\r"))
+		lines[i] = words.Visible(strings.TrimRight(l, "\r"))
 	}
 	return lines
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 )
 
 // The forms of the logs.
@@ -93,7 +94,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	line.WriteString("palhm: " + levelWord(r.Level))
 	message := strings.Split(strings.TrimRight(r.Message, "\n"), "\n")
-	line.WriteString(visible(message[0]) + h.attrs)
+	line.WriteString(words.Visible(message[0]) + h.attrs)
 	rest := message[1:]
 	r.Attrs(func(at slog.Attr) bool {
 		if d, ok := at.Value.Any().(detailed); ok {
@@ -108,7 +109,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		if h.priority {
 			b.WriteString(priority(r.Level))
 		}
-		b.WriteString(visible(l) + "\n")
+		b.WriteString(words.Visible(l) + "\n")
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

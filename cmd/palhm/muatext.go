@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 )
 
 // A message is what a site sends besides what its tasks do.
@@ -34,7 +35,7 @@ func messages(site *plan.Site) (list []message) {
 func messageText(m message) string {
 	to := ""
 	if len(m.to) > 0 {
-		to = " to " + visible(strings.Join(m.to, ", "))
+		to = " to " + words.Visible(strings.Join(m.to, ", "))
 	}
 	return fmt.Sprintf("%s%s by %s (%s)", m.what, to, muaText(m.mua), m.pos)
 }
@@ -42,11 +43,11 @@ func messageText(m message) string {
 func muaText(m plan.MUA) string {
 	switch {
 	case m.Mailx != nil:
-		return visible(m.Mailx.Exec)
+		return words.Visible(m.Mailx.Exec)
 	case m.SMTP != nil:
-		return fmt.Sprintf("%s %s (%s)", m.Kind, visible(m.SMTP.Host), m.SMTP.TLS)
+		return fmt.Sprintf("%s %s (%s)", m.Kind, words.Visible(m.SMTP.Host), m.SMTP.TLS)
 	case m.SNS != nil:
-		return strings.TrimSpace(m.Kind + " " + visible(m.SNS.Region))
+		return strings.TrimSpace(m.Kind + " " + words.Visible(m.SNS.Region))
 	}
 	return m.Kind
 }

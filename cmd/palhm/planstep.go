@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 )
 
 func (p *planPrinter) routine(r *plan.Routine) {
@@ -15,7 +16,7 @@ func (p *planPrinter) routine(r *plan.Routine) {
 	for i, s := range r.Steps {
 		p.line(1, "%d. %s", i+1, stepText(s))
 		if s.Call != nil && s.Call.Doc != "" {
-			p.line(2, "%s", visible(s.Call.Doc))
+			p.line(2, "%s", words.Visible(s.Call.Doc))
 		}
 		p.notes(2, s.Pipeline)
 	}
@@ -72,17 +73,17 @@ func dnssecText(d *plan.DNSSECCheck) string {
 		resolver = "the resolvers of /etc/resolv.conf"
 	}
 	if probe != "" {
-		probe = ", which must refuse " + visible(probe)
+		probe = ", which must refuse " + words.Visible(probe)
 	}
 	return fmt.Sprintf("check DNSSEC of %s (%s) with %s%s; a signature has to last for %s",
-		visible(d.Name), strings.Join(d.Types, ", "), visible(resolver), probe, d.WarnBefore.Round(time.Second))
+		words.Visible(d.Name), strings.Join(d.Types, ", "), words.Visible(resolver), probe, d.WarnBefore.Round(time.Second))
 }
 
 // argText describes an argument of a routine as it is written on the command line.
 func argText(a plan.Arg) string {
 	form := strings.ToUpper(string(a.Kind))
 	if a.Kind == plan.ArgChoice {
-		form = visible(strings.Join(a.Choices, "|"))
+		form = words.Visible(strings.Join(a.Choices, "|"))
 	}
 	text := "--" + a.Flag()
 	if a.Kind != plan.ArgBool {
@@ -91,7 +92,7 @@ func argText(a plan.Arg) string {
 	if a.Default == nil {
 		text += ", which must be given"
 	} else {
-		text += fmt.Sprintf(", %s if not given", visible(fmt.Sprintf("%#v", a.Default)))
+		text += fmt.Sprintf(", %s if not given", words.Visible(fmt.Sprintf("%#v", a.Default)))
 	}
 	if doc := firstLine(a.Doc); doc != "" {
 		text += ": " + doc

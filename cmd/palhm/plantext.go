@@ -8,6 +8,7 @@ import (
 
 	"palhm/runtime/plan"
 	"palhm/runtime/shell"
+	"palhm/runtime/words"
 )
 
 // printPlan prints tasks for a person.
@@ -69,7 +70,7 @@ func (p *planPrinter) backup(b *plan.Backup) {
 		if g.Make != nil {
 			p.line(2, "what %s(ctx) returns when it is the group's turn", g.Make.Name)
 			if g.Make.Doc != "" {
-				p.line(3, "%s", visible(g.Make.Doc))
+				p.line(3, "%s", words.Visible(g.Make.Doc))
 			}
 		} else if len(g.Objects) == 0 {
 			p.line(2, "no objects")
@@ -97,7 +98,7 @@ func pipelineText(stages plan.Pipeline) string {
 func (p *planPrinter) notes(level int, stages plan.Pipeline) {
 	for _, x := range stages {
 		if n := execNotes(x); len(n) > 0 {
-			p.line(level, "%s: %s", visible(x.Argv[0]), strings.Join(n, ", "))
+			p.line(level, "%s: %s", words.Visible(x.Argv[0]), strings.Join(n, ", "))
 		}
 	}
 }
@@ -134,7 +135,7 @@ func execNotes(x *plan.Exec) []string {
 func stdinText(in *plan.Stdin) string {
 	switch {
 	case in.Content == nil:
-		return visible(in.File)
+		return words.Visible(in.File)
 	case in.Content.Secret != nil:
 		return in.Content.Secret.String()
 	}
@@ -149,7 +150,7 @@ func backendText(b plan.Backend) string {
 		return b.Kind + " (keeps nothing)"
 	}
 	fs := b.LocalFS
-	text := fmt.Sprintf("%s %s, dmode %s, fmode %s", b.Kind, visible(fs.Root), fs.DirMode, fs.FileMode)
+	text := fmt.Sprintf("%s %s, dmode %s, fmode %s", b.Kind, words.Visible(fs.Root), fs.DirMode, fs.FileMode)
 	if fs.RequireMount {
 		text += ", must be mounted"
 	}
@@ -158,13 +159,13 @@ func backendText(b plan.Backend) string {
 
 func s3Text(b plan.Backend) string {
 	s := b.S3
-	text := b.Kind + " " + visible(s.URL())
+	text := b.Kind + " " + words.Visible(s.URL())
 	for _, o := range []struct{ what, value string }{
 		{"at", s.Endpoint}, {"region", s.Region}, {"profile", s.Profile}, {"class", s.SinkClass}, {"after commit class", s.RotClass},
 		{"encrypted with", s.SSE}, {"key", s.KMSKey}, {"locked for", lockText(s)}, {"at most", bandwidthText(s)},
 	} {
 		if o.value != "" {
-			text += ", " + o.what + " " + visible(o.value)
+			text += ", " + o.what + " " + words.Visible(o.value)
 		}
 	}
 	return text + "; " + limitsText(b.Limits)
@@ -174,14 +175,14 @@ func lockText(s *plan.S3) string {
 	if s.LockMode == "" {
 		return ""
 	}
-	return plural(s.LockDays, "day", "days") + " (" + s.LockMode + ")"
+	return words.Plural(s.LockDays, "day", "days") + " (" + s.LockMode + ")"
 }
 
 func bandwidthText(s *plan.S3) string {
 	if s.Bandwidth == 0 {
 		return ""
 	}
-	return humanBytes(s.Bandwidth) + " a second"
+	return words.Bytes(s.Bandwidth) + " a second"
 }
 
 func limitsText(l plan.Limits) string {

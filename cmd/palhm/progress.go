@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"palhm/runtime/engine"
+	"palhm/runtime/words"
 )
 
 const (
@@ -67,7 +68,7 @@ func progressLines(list []engine.Progress, now time.Time, atLeast time.Duration)
 			continue
 		}
 		rate := float64(p.Bytes) / max(elapsed.Seconds(), 0.001)
-		line := fmt.Sprintf("%s  %s  %s/s  %s", visible(p.Path), humanBytes(p.Bytes), humanBytes(int64(rate)), clock(elapsed))
+		line := fmt.Sprintf("%s  %s  %s/s  %s", words.Visible(p.Path), words.Bytes(p.Bytes), words.Bytes(int64(rate)), clock(elapsed))
 		if p.Hint > 0 {
 			// More than was expected is no progress that a percentage could tell.
 			line += fmt.Sprintf("  %d%%", min(99, p.Bytes*100/p.Hint))

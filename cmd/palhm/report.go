@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"palhm/runtime/words"
 	"palhm/starlib"
 )
 
@@ -49,7 +50,7 @@ func siteText(err error) string {
 func (a *app) print(text string) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for i, l := range lines {
-		lines[i] = visible(l)
+		lines[i] = words.Visible(l)
 	}
 	a.screen.Write([]byte(strings.Join(lines, "\n") + "\n")) //nolint:errcheck // there is nobody left to tell
 }

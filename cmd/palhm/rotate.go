@@ -13,6 +13,7 @@ import (
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 	"palhm/runtime/rotate"
+	"palhm/runtime/words"
 )
 
 type rotateOptions struct {
@@ -73,7 +74,7 @@ func (a *app) rotate(ctx context.Context, args []string, o rotateOptions) error 
 func (a *app) concludeRotation(gone []report.Removed, problems []string, err error) error {
 	if !a.flags.quiet {
 		for _, g := range gone {
-			fmt.Fprintf(a.stdout, "removed %s, %s: %s\n", g.Prefix, humanBytes(g.Bytes), g.Reason)
+			fmt.Fprintf(a.stdout, "removed %s, %s: %s\n", g.Prefix, words.Bytes(g.Bytes), g.Reason)
 		}
 	}
 	if err != nil {
@@ -117,23 +118,23 @@ func backupTask(site *plan.Site, name string) (*plan.Task, error) {
 // printVerdicts prints what would become of each copy.
 func printVerdicts(w io.Writer, b plan.Backend, result rotate.Result) error {
 	if len(result.Decisions) == 0 {
-		_, err := fmt.Fprintln(w, strings.TrimSpace("there are no copies in "+b.Kind+" "+visible(b.Root())))
+		_, err := fmt.Fprintln(w, strings.TrimSpace("there are no copies in "+b.Kind+" "+words.Visible(b.Root())))
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "COPY\tTIME\tSIZE\tVERDICT\tREASON")
 	for _, d := range result.Decisions {
-		size := humanBytes(d.Copy.Size)
+		size := words.Bytes(d.Copy.Size)
 		if d.Copy.Damage != nil {
 			size = "?"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.Copy.Prefix, d.Copy.Time.UTC().Format(time.DateTime), size, d.Verdict, visible(d.Reason))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.Copy.Prefix, d.Copy.Time.UTC().Format(time.DateTime), size, d.Verdict, words.Visible(d.Reason))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	for _, n := range result.Notices {
-		if _, err := fmt.Fprintln(w, visible(n)); err != nil {
+		if _, err := fmt.Fprintln(w, words.Visible(n)); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 	"palhm/runtime/secret"
+	"palhm/runtime/words"
 )
 
 // runOptions are the options of "palhm run".
@@ -194,7 +195,7 @@ func (a *app) summarise(r *report.Run, err error) error {
 		errs = append(errs, err)
 	}
 	if len(r.Copies) == 0 && err == nil {
-		a.log.Info(fmt.Sprintf("%s: done in %s", r.Task, humanDuration(r.End.Sub(r.Start))))
+		a.log.Info(fmt.Sprintf("%s: done in %s", r.Task, words.Duration(r.End.Sub(r.Start))))
 	}
 	return errors.Join(errs...)
 }
@@ -222,8 +223,8 @@ func copyLine(c report.Copy) string {
 	if c.Root != "" {
 		place = strings.TrimSuffix(c.Root, "/") + "/" + c.Prefix
 	}
-	line := fmt.Sprintf("%s: %s, %s in %s: %s", c.Task, plural(c.Objects, "object", "objects"),
-		humanBytes(c.Bytes), humanDuration(c.Duration), place)
+	line := fmt.Sprintf("%s: %s, %s in %s: %s", c.Task, words.Plural(c.Objects, "object", "objects"),
+		words.Bytes(c.Bytes), words.Duration(c.Duration), place)
 	if len(c.Removed) > 0 {
 		line += "; removed by rotation: " + removedList(c.Removed)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 )
 
 // siteHelp lists the tasks of a site, or describes one of them, with their options.
@@ -28,7 +29,7 @@ func (a *app) siteHelp(ctx context.Context, args []string) error {
 		tasks = []*plan.Task{task}
 	}
 	b := bufio.NewWriter(a.stdout)
-	fmt.Fprintf(b, "%s", visible(site.File))
+	fmt.Fprintf(b, "%s", words.Visible(site.File))
 	if doc := firstLine(site.Doc); doc != "" {
 		fmt.Fprintf(b, ": %s", doc)
 	}

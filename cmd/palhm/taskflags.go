@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"palhm/runtime/plan"
+	"palhm/runtime/words"
 	"palhm/starlib"
 )
 
@@ -161,7 +162,7 @@ func addTaskFlags(fs *pflag.FlagSet, t *plan.Task, given map[string]any) {
 		if arg.Default == nil {
 			usage = strings.TrimSpace(usage + " (required)")
 		} else {
-			usage = strings.TrimSpace(usage + " (default: " + visible(defaultText(arg.Default)) + ")")
+			usage = strings.TrimSpace(usage + " (default: " + words.Visible(defaultText(arg.Default)) + ")")
 		}
 		flag := fs.VarPF(&argValue{arg, given}, arg.Flag(), "", usage)
 		if arg.Kind == plan.ArgBool {
@@ -208,7 +209,7 @@ func (v *argValue) String() string { return "" }
 func (v *argValue) Type() string {
 	switch v.arg.Kind {
 	case plan.ArgChoice:
-		return visible(strings.Join(v.arg.Choices, "|"))
+		return words.Visible(strings.Join(v.arg.Choices, "|"))
 	case plan.ArgBool:
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"palhm/runtime/words"
 	"palhm/starlib"
 )
 
@@ -78,7 +79,7 @@ func (a *app) test(ctx context.Context, args []string) error {
 	}
 	switch {
 	case broken > 0:
-		return &siteError{fmt.Errorf("%s cannot be loaded", plural(broken, "test file", "test files"))}
+		return &siteError{fmt.Errorf("%s cannot be loaded", words.Plural(broken, "test file", "test files"))}
 	case failed > 0:
 		return &testError{failed, total}
 	}
@@ -89,7 +90,7 @@ func (a *app) test(ctx context.Context, args []string) error {
 type testError struct{ failed, total int }
 
 func (e *testError) Error() string {
-	return fmt.Sprintf("%d of %s failed", e.failed, plural(e.total, "test", "tests"))
+	return fmt.Sprintf("%d of %s failed", e.failed, words.Plural(e.total, "test", "tests"))
 }
 
 // testFiles says which files are meant, and which site when neither they nor their
@@ -197,11 +198,11 @@ func (a *app) tested(f *starlib.TestFile) (failed int, err error) {
 	if a.flags.quiet {
 		return failed, err
 	}
-	verdict := plural(len(f.Tests), "test", "tests") + " passed"
+	verdict := words.Plural(len(f.Tests), "test", "tests") + " passed"
 	if failed > 0 {
 		verdict = (&testError{failed, len(f.Tests)}).Error()
 	}
-	_, printErr := fmt.Fprintf(a.stdout, "%s: %s\n", visible(f.File), verdict)
+	_, printErr := fmt.Fprintf(a.stdout, "%s: %s\n", words.Visible(f.File), verdict)
 	return failed, errors.Join(err, printErr)
 }
 
@@ -242,7 +243,7 @@ func (a *app) testLines(t starlib.TestResult) error {
 		}
 	}
 	for i, l := range lines {
-		lines[i] = visible(l)
+		lines[i] = words.Visible(l)
 	}
 	_, err := fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
 	return err

@@ -1,12 +1,12 @@
-package main
+package words
 
 import (
 	"fmt"
 	"time"
 )
 
-// humanBytes gives a size with three significant digits: "999 B", "1.50 MiB".
-func humanBytes(n int64) string {
+// Bytes gives a size in bytes with three significant digits: "999 B", "1.50 MiB".
+func Bytes(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -24,8 +24,8 @@ func humanBytes(n int64) string {
 	return fmt.Sprintf("%.*f %ciB", digits, f, " KMGTPE"[unit])
 }
 
-// humanDuration gives a time span as exactly as a person wants it.
-func humanDuration(d time.Duration) string {
+// Duration gives a time span as exactly as a person wants it.
+func Duration(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
@@ -35,8 +35,8 @@ func humanDuration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// plural gives "1 copy", "2 copies".
-func plural(n int, one, many string) string {
+// Plural gives "1 copy", "2 copies".
+func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -1,4 +1,6 @@
-package main
+// Package words writes values for people: text that is safe on a terminal, sizes, time
+// spans and numbers of things.
+package words
 
 import (
 	"strconv"
@@ -6,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// visible returns one line of text with whatever could move a terminal's cursor,
+// Visible returns one line of text with whatever could move a terminal's cursor,
 // and whatever is not UTF-8, written as an escape such as \x1b.
-func visible(s string) string {
+func Visible(s string) string {
 	if !hasInvisible(s) {
 		return s
 	}
