@@ -10,8 +10,6 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
-
-	"palhm/runtime/plan"
 )
 
 func ctxParallel() *builtin {
@@ -78,7 +76,7 @@ func (p *parallel) run() (starlark.Value, error) {
 	if p.limit == 0 || p.limit > len(p.fns) {
 		p.limit = len(p.fns)
 	}
-	if _, ok := p.strand.rt.(plan.Sequential); ok {
+	if p.strand.rt.Sequential() {
 		p.limit = 1
 	}
 	p.results = make([]starlark.Value, len(p.fns))

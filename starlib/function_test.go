@@ -60,6 +60,7 @@ func (f *fakeRuntime) ReadFile(context.Context, string) ([]byte, error) { return
 func (f *fakeRuntime) Args() map[string]any {
 	return map[string]any{"service": "nginx", "count": int64(3), "force": true}
 }
+func (f *fakeRuntime) Sequential() bool { return false }
 func (f *fakeRuntime) Grace(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -49,7 +48,7 @@ func (c *call) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, dir := range c.dirs {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := c.files().RemoveAll(dir); err != nil {
 			c.run.Log.Warn(fmt.Sprintf("a temporary directory stays: %v", err), "task", c.at.task.Name)
 		}
 	}
@@ -58,9 +57,9 @@ func (c *call) close() {
 
 // Run runs a step for a function.
 func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
-	ctx, cancel := withTimeout(ctx, o.Timeout, "ctx.run of "+s.Text(proc.Quote))
+	ctx, cancel := c.withTimeout(ctx, o.Timeout, "ctx.run of "+s.Text(proc.Quote))
 	defer cancel()
-	start := time.Now()
+	start := c.now()
 	var result *plan.Result
 	var err error
 	switch {
@@ -69,18 +68,16 @@ func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.R
 	case s.Task != nil && c.backup:
 		result, err = new(plan.Result), errors.New("a task cannot be run while its objects are listed: the backup holds the root")
 	case s.Task != nil:
-		result, err = c.runTask(ctx, s.Task)
-	case s.DNSSEC != nil:
-		result, err = new(plan.Result), c.dnssec(ctx, s.DNSSEC)
-		if err != nil {
+		result, err = c.runTask(ctx, s)
+	case s.Pipeline != nil:
+		result, err = c.runPipeline(ctx, s.Pipeline, o)
+	default:
+		result, err = new(plan.Result), c.do(ctx, s, c.at)
+		if err != nil && s.DNSSEC != nil {
 			result.Stderr = []byte(err.Error() + "\n")
 		}
-	case s.Sigmask != nil:
-		result, err = new(plan.Result), c.sigmask(ctx, *s.Sigmask)
-	default:
-		result, err = c.runPipeline(ctx, s.Pipeline, o)
 	}
-	result.Duration = time.Since(start)
+	result.Duration = c.now().Sub(start)
 	if err != nil {
 		result.Code, result.Signal = blamed(err, result.Stages)
 	}
@@ -89,9 +86,9 @@ func (c *call) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.R
 
 // runTask runs a task below the function's own. What it has to report goes to the
 // report of the whole run, when it is over: tasks may run at the same time.
-func (c *call) runTask(ctx context.Context, t *plan.Task) (*plan.Result, error) {
+func (c *call) runTask(ctx context.Context, s plan.Step) (*plan.Result, error) {
 	sub := c.fork()
-	err := sub.task(ctx, t, c.at)
+	err := sub.do(ctx, s, c.at)
 	c.merge(sub)
 	result := &plan.Result{Warnings: sub.report.After}
 	if failed, ok := errors.AsType[*proc.StageError](err); ok {
@@ -105,9 +102,9 @@ func (c *call) runTask(ctx context.Context, t *plan.Task) (*plan.Result, error) 
 	return result, err
 }
 
-// TempDir makes a directory that close removes. os.MkdirTemp gives it the mode 0700.
+// TempDir makes a directory that close removes.
 func (c *call) TempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "palhm-")
+	dir, err := c.files().MkdirTemp()
 	if err != nil {
 		return "", fmt.Errorf("make a temporary directory: %w", err)
 	}
@@ -130,7 +127,7 @@ func (c *call) Now() time.Time {
 
 // Exists reports whether there is something at path.
 func (c *call) Exists(path string) (bool, error) {
-	_, err := os.Stat(path)
+	_, err := c.files().Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
@@ -140,9 +137,9 @@ func (c *call) Exists(path string) (bool, error) {
 // maxRead bounds what a function reads of a file, in bytes.
 const maxRead = 1 << 20
 
-// ReadFile reads a regular file. O_NONBLOCK keeps a named pipe from holding it up.
+// ReadFile reads a regular file.
 func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := c.files().Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +164,9 @@ func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
 // Log logs what a function says. Further lines are indented: what a command printed must
 // not look like a line of palhm's own.
 func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
+	if c.World != nil {
+		c.World.Said(level, msg)
+	}
 	msg = strings.ReplaceAll(strings.TrimRight(msg, "\n"), "\n", "\n  ")
 	if level == plan.LogWarn {
 		c.run.Log.Warn(msg, "task", c.at.task.Name, "at", pos.String())
@@ -179,9 +179,12 @@ func (c *call) Log(pos plan.Pos, level plan.LogLevel, msg string) {
 func (c *call) Args() map[string]any { return c.at.args }
 
 // Sigmask changes the mask of the run.
-func (c *call) Sigmask(ctx context.Context, _ plan.Pos, m plan.Sigmask) error {
-	return c.sigmask(ctx, m)
+func (c *call) Sigmask(ctx context.Context, pos plan.Pos, m plan.Sigmask) error {
+	return c.do(ctx, plan.Step{Pos: pos, Sigmask: &m}, c.at)
 }
+
+// Sequential reports whether a test plays the function.
+func (c *call) Sequential() bool { return c.World != nil }
 
 // errHurry is why what was still to be done is cut short.
 var errHurry = errors.New("palhm was told twice to stop")
@@ -189,22 +192,14 @@ var errHurry = errors.New("palhm was told twice to stop")
 // Grace returns a context that ends 30 seconds after ctx, or at once when the user asks
 // twice.
 func (c *call) Grace(ctx context.Context) (context.Context, context.CancelFunc) {
-	grace, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	limited, end := c.limit(context.WithoutCancel(ctx), ctx, graceTime, &TimeoutError{What: "a deferred function", After: graceTime})
+	grace, cancel := context.WithCancelCause(limited)
 	go func() {
 		select {
-		case <-ctx.Done():
-		case <-grace.Done():
-			return
-		}
-		timer := time.NewTimer(graceTime)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			cancel(&TimeoutError{What: "a deferred function", After: graceTime})
 		case <-c.Hurry:
 			cancel(errHurry)
 		case <-grace.Done():
 		}
 	}()
-	return grace, func() { cancel(nil) }
+	return grace, func() { cancel(nil); end() }
 }

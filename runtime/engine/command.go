@@ -45,30 +45,28 @@ func (e *Engine) commands(stages plan.Pipeline, out *output) (cmds []proc.Comman
 	return cmds, release, nil
 }
 
-func (e *Engine) command(x *plan.Exec) (proc.Command, error) {
-	cred, account, err := credential(x.User)
-	if err != nil {
-		return proc.Command{}, err
+// command makes a command of an exec. In the world of a test it has no account and reads
+// nothing.
+func (e *Engine) command(x *plan.Exec) (c proc.Command, err error) {
+	c = proc.Command{
+		Argv:    x.Argv,
+		Dir:     x.Dir,
+		Good:    x.ExitCodes.Good,
+		Want:    x.ExitCodes.String(),
+		SIGPIPE: x.SIGPIPE,
+		Timeout: x.Timeout,
 	}
-	env, err := e.environ(x, account)
-	if err != nil {
-		return proc.Command{}, err
+	var account *user.User
+	if e.World == nil {
+		if c.Credential, account, err = credential(x.User); err != nil {
+			return c, err
+		}
 	}
-	stdin, err := e.stdin(x)
-	if err != nil {
-		return proc.Command{}, err
+	if c.Env, err = e.environ(x, account); err != nil {
+		return c, err
 	}
-	return proc.Command{
-		Argv:       x.Argv,
-		Env:        env,
-		Dir:        x.Dir,
-		Credential: cred,
-		Stdin:      stdin,
-		Good:       x.ExitCodes.Good,
-		Want:       x.ExitCodes.String(),
-		SIGPIPE:    x.SIGPIPE,
-		Timeout:    x.Timeout,
-	}, nil
+	c.Stdin, err = e.stdin(x)
+	return c, err
 }
 
 // environ returns the whole environment of a command: what it inherits, the
@@ -119,17 +117,27 @@ func (e *Engine) value(v plan.Value) (string, error) {
 	if v.Secret == nil {
 		return v.Text, nil
 	}
-	text, err := secret.Value(v.Secret, e.Environ)
-	if err == nil {
-		e.Secrets.Add(v.Secret, text)
+	data, err := e.secret(v.Secret)
+	return strings.TrimSuffix(string(data), "\n"), err
+}
+
+// secret reads a secret, and remembers what it read.
+func (e *Engine) secret(s *plan.Secret) (data []byte, err error) {
+	if e.World != nil {
+		data, err = e.World.Secret(s)
+	} else {
+		data, err = secret.Read(s, e.Environ)
 	}
-	return text, err
+	if err == nil {
+		e.Secrets.Add(s, string(data))
+	}
+	return data, err
 }
 
 // stdin opens what a stage reads, or returns nil for /dev/null.
 func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	switch {
-	case x.Stdin == nil:
+	case x.Stdin == nil, x.Stdin.Content == nil && e.World != nil:
 		return nil, nil
 	case x.Stdin.Content == nil:
 		path := x.Stdin.File
@@ -144,12 +152,11 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	case x.Stdin.Content.Secret == nil:
 		return proc.Content([]byte(x.Stdin.Content.Text))
 	}
-	data, err := secret.Read(x.Stdin.Content.Secret, e.Environ)
+	data, err := e.secret(x.Stdin.Content.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("stdin: %w", err)
 	}
 	defer clear(data)
-	e.Secrets.Add(x.Stdin.Content.Secret, string(data))
 	return proc.Content(data)
 }
 

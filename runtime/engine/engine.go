@@ -45,9 +45,14 @@ type Engine struct {
 	// step can be run.
 	DNSSEC func(context.Context, *plan.DNSSECCheck) (string, error)
 
-	// Now and Sleep are the clock. The zero value is the real one.
+	// Now, Sleep and Limit are the clock. The zero value is the real one. Limit returns a
+	// child of ctx that ends with a cause when d has passed since the end of from; nil = since
+	// now.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
+	Limit func(ctx, from context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc)
+
+	World World // stands in for this host in a test; nil = tasks act on this host
 
 	progress progress
 }
@@ -92,7 +97,7 @@ func (r *run) merge(below *run) {
 
 // task runs one task: the one that was asked for, or one below at.
 func (r *run) task(ctx context.Context, t *plan.Task, at *level) error {
-	limited, cancel := withTimeout(ctx, t.Timeout, "task "+t.Name)
+	limited, cancel := r.withTimeout(ctx, t.Timeout, "task "+t.Name)
 	defer cancel()
 	here, err := r.enter(t, at)
 	if err != nil {
@@ -139,16 +144,43 @@ func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // withTimeout is context.WithTimeout with an error that says whose time was up.
-func withTimeout(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
+func (e *Engine) withTimeout(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, d, &TimeoutError{What: what, After: d})
+	return e.limit(ctx, nil, d, &TimeoutError{What: what, After: d})
+}
+
+func (e *Engine) limit(ctx, from context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	switch {
+	case e.Limit != nil:
+		return e.Limit(ctx, from, d, cause)
+	case from == nil:
+		return context.WithTimeoutCause(ctx, d, cause)
+	}
+	limited, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-from.Done():
+		case <-limited.Done():
+			return
+		}
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(cause)
+		case <-limited.Done():
+		}
+	}()
+	return limited, func() { cancel(nil) }
 }
 
 // workers returns how many objects may be made at the same time.
 func (e *Engine) workers(cpus int) int {
 	switch {
+	case e.World != nil:
+		return 1
 	case e.Workers < 0:
 		return math.MaxInt
 	case e.Workers == 0:

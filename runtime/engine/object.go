@@ -75,7 +75,7 @@ func (m *maker) make(ctx context.Context, o *plan.Object, group int) made {
 
 // attempt runs the pipeline of an object once, into the copy.
 func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRecord, error) {
-	ctx, cancel := withTimeout(ctx, o.Timeout, "object "+o.Path)
+	ctx, cancel := m.withTimeout(ctx, o.Timeout, "object "+o.Path)
 	defer cancel()
 	start := m.now()
 	item := m.progress.begin(m.task.Name, o, start)
@@ -85,7 +85,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		return backends.ObjectRecord{}, err
 	}
 	defer p.Close()
-	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Pipeline, item: item, min: o.MinSize}, o.AllocSize)
+	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Process, item: item, min: o.MinSize}, o.AllocSize)
 	if err != nil {
 		p.Close()
 		return backends.ObjectRecord{}, stopped(ctx, err, p.Results())
@@ -128,7 +128,7 @@ func stopped(ctx context.Context, err error, stages []proc.Result) error {
 // watched counts what a pipeline yields, and turns the end of a stream that is too
 // short into a failure, so that it is never stored.
 type watched struct {
-	r    *proc.Pipeline
+	r    Process
 	item *item
 	min  int64
 }
@@ -147,7 +147,7 @@ func (w *watched) Close() error { return w.r.Close() }
 
 // pipeline is a running pipeline and what is released with it.
 type pipeline struct {
-	*proc.Pipeline
+	Process
 	release func()
 	log     *slog.Logger
 }
@@ -155,7 +155,7 @@ type pipeline struct {
 // Close ends the pipeline. It may be called more than once. Processes that nothing
 // can end keep no run from going on.
 func (p *pipeline) Close() {
-	err := p.Pipeline.Close()
+	err := p.Process.Close()
 	if p.release == nil {
 		return
 	}
@@ -183,7 +183,7 @@ func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output, u us
 	if err != nil {
 		return nil, err
 	}
-	p, err := proc.Start(ctx, cmds, proc.Options{Grace: r.Grace, Hurry: r.Hurry, Blocked: r.blockedSignals(), Leave: u == toShow})
+	p, err := r.spawn(ctx, cmds, proc.Options{Grace: r.Grace, Hurry: r.Hurry, Blocked: r.blockedSignals(), Leave: u == toShow})
 	if err != nil {
 		release()
 		return nil, err

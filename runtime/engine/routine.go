@@ -35,14 +35,10 @@ func (r *run) step(ctx context.Context, s plan.Step, at *level) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case s.Task != nil:
-		return r.task(ctx, s.Task, at)
 	case s.Call != nil:
 		return r.function(ctx, s.Call, at)
-	case s.DNSSEC != nil:
-		return r.dnssec(ctx, s.DNSSEC)
-	case s.Sigmask != nil:
-		return r.sigmask(ctx, *s.Sigmask)
+	case s.Pipeline == nil:
+		return r.do(ctx, s, at)
 	}
 	p, err := r.start(ctx, s.Pipeline, at.out, toShow)
 	if err != nil {
@@ -52,4 +48,21 @@ func (r *run) step(ctx context.Context, s plan.Step, at *level) error {
 	last := s.Pipeline[len(s.Pipeline)-1]
 	_, err = io.Copy(at.out.stdout(last.VerbosityStdout), p)
 	return err
+}
+
+// do does a step that is neither a pipeline nor a function.
+func (r *run) do(ctx context.Context, s plan.Step, at *level) error {
+	work := func() error {
+		switch {
+		case s.Task != nil:
+			return r.task(ctx, s.Task, at)
+		case s.DNSSEC != nil:
+			return r.dnssec(ctx, s.DNSSEC)
+		}
+		return r.sigmask(ctx, *s.Sigmask)
+	}
+	if r.World != nil {
+		return r.World.Step(ctx, s, r.report, work)
+	}
+	return work()
 }

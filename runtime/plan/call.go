@@ -46,16 +46,12 @@ type Runtime interface {
 	ReadFile(ctx context.Context, p string) ([]byte, error) // a regular file of at most 1 MiB
 	Log(pos Pos, level LogLevel, msg string)
 	Args() map[string]any // what the command line or the defaults say: string, int64 or bool
+	// Sequential reports whether what a function does at the same time is to be done one
+	// after the other, so that a test sees the same order each time.
+	Sequential() bool
 	// Grace returns a context for what must still be done when ctx has ended: it ends
 	// on its own, and at once when the user asks twice.
 	Grace(ctx context.Context) (context.Context, context.CancelFunc)
-}
-
-// Sequential is a Runtime that wants what a function does at the same time done one after
-// the other, so that a test sees the same order each time.
-type Sequential interface {
-	Runtime
-	OneAtATime()
 }
 
 // LogLevel says how much a message of a function matters.

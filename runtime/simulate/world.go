@@ -21,10 +21,10 @@ type world struct {
 	args map[string]any
 }
 
-var _ plan.Sequential = (*world)(nil)
+var _ plan.Runtime = (*world)(nil)
 
-// OneAtATime makes the order of events the same each time.
-func (*world) OneAtATime() {}
+// Sequential makes the order of events the same each time.
+func (*world) Sequential() bool { return true }
 
 // Run plays a pipeline or a task.
 func (w *world) Run(ctx context.Context, s plan.Step, o plan.RunOptions) (*plan.Result, error) {
