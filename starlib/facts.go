@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"go.starlark.net/starlark"
+
+	"palhm/runtime/host"
 )
 
 func envBuiltin() *builtin {
@@ -211,7 +213,7 @@ func whichBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
 			Name: "which",
-			Text: `The path of a program, sought in PATH while the site loads, or None.`,
+			Text: `The path of a program, sought in PATH while the site loads as an exec would seek it, or None.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the program; with a slash it is an absolute path"},
 			},
@@ -241,23 +243,19 @@ func whichBuiltin() *builtin {
 	}
 }
 
-// findProgram looks a program up as execvp(3) does, except that a PATH entry
-// which is not absolute is passed over.
+// findProgram returns the absolute path of the file that an exec of that name would
+// run in the current directory, or "".
 func (l *loader) findProgram(name string) string {
-	candidates := []string{name}
-	if !path.IsAbs(name) {
-		candidates = nil
-		dirs, _ := l.cfg.LookupEnv("PATH")
-		for _, dir := range filepath.SplitList(dirs) {
-			if filepath.IsAbs(dir) {
-				candidates = append(candidates, filepath.Join(dir, name))
-			}
-		}
+	var environ []string
+	if path, ok := l.cfg.LookupEnv("PATH"); ok {
+		environ = []string{"PATH=" + path}
 	}
-	for _, p := range candidates {
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return p
-		}
+	found, err := host.FindProgram(name, l.cfg.Dir, environ)
+	if err != nil {
+		return ""
 	}
-	return ""
+	if !path.IsAbs(found) {
+		found = filepath.Join(l.cfg.Dir, found)
+	}
+	return found
 }

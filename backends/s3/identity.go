@@ -1,16 +1,13 @@
 package s3
 
 import (
-	"bytes"
 	"crypto/rand"
-	"errors"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"palhm/runtime/host"
 )
 
 // identity is that of a process, exact enough to know later whether it still runs.
@@ -23,25 +20,11 @@ type identity struct {
 }
 
 func thisProcess() identity {
-	host, _ := os.Hostname()
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	name, _ := os.Hostname()
+	boot, _ := host.BootID("")
 	space, _ := os.Readlink("/proc/self/ns/pid")
-	return identity{host, strings.TrimSpace(string(boot)), space, os.Getpid(), processStart(os.Getpid())}
-}
-
-// processStart is field 22 of /proc/PID/stat, or "" when there is no such process.
-// The second field, the command, may hold blanks and parentheses.
-func processStart(pid int) string {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return ""
-	}
-	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	const start = 22 - 3 // the first field here is the third
-	if len(fields) <= start {
-		return ""
-	}
-	return fields[start]
+	start := strconv.FormatUint(host.ProcessStart(os.Getpid()), 10)
+	return identity{name, boot, space, os.Getpid(), start}
 }
 
 // openState is open.json: who makes the copy. The time at which the store says that
@@ -79,19 +62,10 @@ func (o *openState) isDead(me identity) bool {
 	if o.Boot == "" || o.Boot != me.Boot || o.Space != me.Space {
 		return false
 	}
-	return o.isOf(me) || isGone(o.PID, o.Start)
+	start, _ := strconv.ParseUint(o.Start, 10, 64) // 0 = not known
+	return o.isOf(me) || host.IsGone(o.PID, start)
 }
 
 func (o *openState) isOf(me identity) bool {
 	return o.Boot == me.Boot && o.Space == me.Space && o.PID == me.PID && o.Start == me.Start
-}
-
-// isGone reports whether there is no process of that number that was started then. Of
-// one that /proc hides from this user (hidepid, ProtectProc) nobody knows when it was.
-func isGone(pid int, start string) bool {
-	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-		return true
-	}
-	now := processStart(pid)
-	return now != "" && now != start
 }

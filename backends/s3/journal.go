@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"palhm/runtime/host"
 )
 
 // The journal is a file of this host, one for each root: a line for each key that an
@@ -68,17 +70,10 @@ func spelling(endpoint string) string {
 func (s *Store) journalPath() (string, error) {
 	dir := s.opt.StateDir
 	if dir == "" {
-		dir = os.Getenv("STATE_DIRECTORY")
-	}
-	if dir == "" && os.Geteuid() == 0 {
-		dir = "/var/lib/palhm"
-	}
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
+		var err error
+		if dir, err = host.StateDir(os.LookupEnv, os.Geteuid() == 0); err != nil {
 			return "", err
 		}
-		dir = filepath.Join(home, ".local", "state", "palhm")
 	}
 	return filepath.Join(dir, "s3-uploads-"+s.fileName(s.endpoint)), nil
 }

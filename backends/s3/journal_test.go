@@ -49,6 +49,19 @@ func TestCutJournal(t *testing.T) {
 	wantNothing(t, srv, copy2)
 }
 
+// TestJournalInAList: systemd sets STATE_DIRECTORY to a list when a unit names several.
+func TestJournalInAList(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	first := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", first+":"+t.TempDir())
+	o.StateDir = ""
+	abandon(t, srv, open(t, o), copy1)
+	if path, _ := journal(t, first); path == "" {
+		t.Errorf("there is no journal in %s", first)
+	}
+}
+
 // TestCutSize: of an object whose line was cut nobody knows how large it is.
 func TestCutSize(t *testing.T) {
 	for event, want := range map[string]string{

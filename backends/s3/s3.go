@@ -50,7 +50,7 @@ type Options struct {
 	Runs   *Runs   // likewise; nil = its own
 
 	LockDir  string // where lock files are; "" = /run/lock/palhm, else below $XDG_RUNTIME_DIR
-	StateDir string // where the journal of uploads is; "" = $STATE_DIRECTORY, /var/lib/palhm, or the user's
+	StateDir string // where the journal of uploads is; "" = as host.StateDir
 
 	Heartbeat time.Duration // between two signs of life of a copy; 0 = 3 minutes
 	Backoff   time.Duration // before the first retry; 0 = 200 ms

@@ -13,6 +13,7 @@ import (
 	"palhm/backends/mail"
 	"palhm/runtime/boot"
 	"palhm/runtime/history"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 )
@@ -80,7 +81,7 @@ func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions
 const bootWaitLimit = 30 * time.Minute
 
 func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool) error {
-	id := new(boot.Source).ID()
+	id, _ := host.BootID("") // without one no boot is known to have been reported
 	state, stateErr := stateDir()
 	if once && stateErr == nil {
 		release, err := a.reportAlone(ctx, state)

@@ -14,20 +14,20 @@ import (
 
 // bucketDoubts says what looks wrong about the bucket of a backup, as far as this host
 // can tell without asking the store.
-func bucketDoubts(b plan.Backend) []string {
+func bucketDoubts(b plan.Backend) []error {
 	if b.S3 == nil {
 		return nil
 	}
-	var found []string
+	var found []error
 	if file := b.S3.CAFile; file != "" {
 		if pem, err := os.ReadFile(file); err != nil {
-			found = append(found, fmt.Sprintf("ca_file %s cannot be read", file))
+			found = append(found, fmt.Errorf("ca_file %s cannot be read", file))
 		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			found = append(found, fmt.Sprintf("ca_file %s holds no certificate, in PEM", file))
+			found = append(found, fmt.Errorf("ca_file %s holds no certificate, in PEM", file))
 		}
 	}
 	if inTheClear(b.S3.Endpoint) {
-		found = append(found, fmt.Sprintf("what goes to %s is not encrypted on its way: use https, or encrypt it in the pipelines", b.S3.Endpoint))
+		found = append(found, fmt.Errorf("what goes to %s is not encrypted on its way: use https, or encrypt it in the pipelines", b.S3.Endpoint))
 	}
 	return found
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
+	"palhm/runtime/secret"
 	"palhm/runtime/words"
 )
 
@@ -52,15 +54,13 @@ func muaText(m plan.MUA) string {
 	return m.Kind
 }
 
-// lacksMUA says what a message needs and this host does not have.
-func lacksMUA(m plan.MUA) []string {
+// lacksMUA says what a message needs and this host does not have, or nil.
+func lacksMUA(m plan.MUA, environ []string) (err error) {
 	switch {
 	case m.Mailx != nil:
-		if err := findProgram(&plan.Exec{Argv: []string{m.Mailx.Exec}}); err != nil {
-			return []string{err.Error()}
-		}
-	case m.SMTP != nil:
-		return lacksSecret(m.SMTP.Password)
+		_, err = host.FindProgram(m.Mailx.Exec, "", environ)
+	case m.SMTP != nil && m.SMTP.Password != nil:
+		_, err = secret.Check(m.SMTP.Password, environ)
 	}
-	return nil
+	return err
 }

@@ -6,13 +6,13 @@ import (
 	"os"
 	"time"
 
-	"palhm/runtime/boot"
 	"palhm/runtime/history"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
 // stateDir is where palhm keeps what outlives a run.
-func stateDir() (string, error) { return history.Dir(os.LookupEnv, os.Geteuid() == 0) }
+func stateDir() (string, error) { return host.StateDir(os.LookupEnv, os.Geteuid() == 0) }
 
 // remember records that a routine begins, for the boot report, and returns what
 // records its end. A backup leaves no trace: it restarts no host. The record is worth
@@ -31,9 +31,10 @@ func (a *app) remember(ctx context.Context, site *plan.Site, t *plan.Task) (ende
 		try(err)
 		return func() {}
 	}
+	bootID, _ := host.BootID("") // without one the run is found by its time
 	rec, err := history.Begin(dir, history.Run{
-		BootID: new(boot.Source).ID(), Task: t.Name, Site: site.File,
-		PID: os.Getpid(), PIDStart: history.ProcessStart(os.Getpid()), Start: time.Now(),
+		BootID: bootID, Task: t.Name, Site: site.File,
+		PID: os.Getpid(), PIDStart: host.ProcessStart(os.Getpid()), Start: time.Now(),
 	})
 	try(err)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // Source is where facts come from. The zero value is this host, without its history.
 type Source struct {
 	Host    string // name of the host
-	History string // palhm's state directory, as history.Dir; "" = there is none
+	History string // palhm's state directory, as host.StateDir; "" = there is none
 	// NoHistory says why there is none.
 	NoHistory string
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"palhm/runtime/host"
 	"palhm/runtime/report"
 )
 
@@ -47,7 +48,14 @@ func (s *Source) uptime() report.Fact[time.Duration] {
 	return report.Known(d)
 }
 
-func (s *Source) bootID() report.Fact[string] { return s.line("/proc/sys/kernel/random/boot_id") }
+func (s *Source) bootID() report.Fact[string] {
+	id, err := host.BootID(s.Root)
+	if err != nil {
+		return report.Unknown[string](err.Error())
+	}
+	return report.Known(id)
+}
+
 func (s *Source) kernel() report.Fact[string] { return s.line("/proc/sys/kernel/osrelease") }
 
 func (s *Source) line(path string) report.Fact[string] {
@@ -60,9 +68,6 @@ func (s *Source) line(path string) report.Fact[string] {
 	}
 	return report.Unknown[string](path + " is empty")
 }
-
-// ID is the kernel's id of this boot; "" = not known.
-func (s *Source) ID() string { return s.bootID().Value }
 
 // zone names the time zone: what $TZ or /etc/localtime names, and what holds now.
 func zone(now time.Time, root string) string {

@@ -62,7 +62,7 @@ func (e *Engine) command(x *plan.Exec) (c proc.Command, err error) {
 			return c, err
 		}
 	}
-	if c.Env, err = e.environ(x, account); err != nil {
+	if c.Env, err = e.environ(x, account, e.value); err != nil {
 		return c, err
 	}
 	c.Stdin, err = e.stdin(x)
@@ -70,14 +70,15 @@ func (e *Engine) command(x *plan.Exec) (c proc.Command, err error) {
 }
 
 // environ returns the whole environment of a command: what it inherits, the
-// account's own variables when it runs as another user, and what the site sets.
-func (e *Engine) environ(x *plan.Exec, account *user.User) ([]string, error) {
+// account's own variables when it runs as another user, and what the site sets, whose
+// values read gives.
+func (e *Engine) environ(x *plan.Exec, account *user.User, read func(plan.EnvVar) (string, error)) ([]string, error) {
 	var set []string
 	if account != nil {
 		set = append(set, "HOME="+account.HomeDir, "USER="+account.Username, "LOGNAME="+account.Username)
 	}
 	for _, v := range x.Env {
-		value, err := e.value(v.Value)
+		value, err := read(v)
 		if err != nil {
 			return nil, fmt.Errorf("environment variable %s: %w", v.Name, err)
 		}
@@ -113,11 +114,11 @@ func dedupe(env []string) []string {
 }
 
 // value returns a literal, or reads a secret.
-func (e *Engine) value(v plan.Value) (string, error) {
-	if v.Secret == nil {
-		return v.Text, nil
+func (e *Engine) value(v plan.EnvVar) (string, error) {
+	if v.Value.Secret == nil {
+		return v.Value.Text, nil
 	}
-	data, err := e.secret(v.Secret)
+	data, err := e.secret(v.Value.Secret)
 	return strings.TrimSuffix(string(data), "\n"), err
 }
 
@@ -140,11 +141,7 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	case x.Stdin == nil, x.Stdin.Content == nil && e.World != nil:
 		return nil, nil
 	case x.Stdin.Content == nil:
-		path := x.Stdin.File
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(x.Dir, path)
-		}
-		f, err := os.Open(path)
+		f, err := os.Open(stdinPath(x))
 		if err != nil {
 			return nil, fmt.Errorf("stdin: %w", err)
 		}
@@ -158,6 +155,13 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	}
 	defer clear(data)
 	return proc.Content(data)
+}
+
+func stdinPath(x *plan.Exec) string {
+	if filepath.IsAbs(x.Stdin.File) {
+		return x.Stdin.File
+	}
+	return filepath.Join(x.Dir, x.Stdin.File)
 }
 
 // credential looks an account up, by name or number. Both results are nil for

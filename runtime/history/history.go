@@ -6,7 +6,6 @@
 package history
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -15,11 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"palhm/runtime/host"
 )
 
 // Run is a routine that was run.
@@ -28,33 +26,12 @@ type Run struct {
 	Task     string    `json:"task"`
 	Site     string    `json:"site"` // absolute path
 	PID      int       `json:"pid"`
-	PIDStart uint64    `json:"pid_start,omitempty"` // see ProcessStart; 0 = not known
+	PIDStart uint64    `json:"pid_start,omitempty"` // see host.ProcessStart; 0 = not known
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end,omitzero"` // zero = it has not ended, or had no time to say so
 	Signal   string    `json:"signal,omitempty"`
 	SignalAt time.Time `json:"signal_at,omitzero"`
 	Lost     bool      `json:"lost,omitempty"` // a later run found that the process was gone
-}
-
-// Dir is where palhm keeps what outlives a run: $STATE_DIRECTORY, which systemd sets,
-// else /var/lib/palhm for root, else the user's own state directory (XDG Base Directory
-// Specification).
-func Dir(lookup func(string) (string, bool), root bool) (string, error) {
-	env := func(name string) string { v, _ := lookup(name); return v }
-	state, _, _ := strings.Cut(env("STATE_DIRECTORY"), ":")
-	if state == "" && root {
-		state = "/var/lib/palhm"
-	}
-	if state == "" && filepath.IsAbs(env("XDG_STATE_HOME")) {
-		state = filepath.Join(env("XDG_STATE_HOME"), "palhm")
-	}
-	if state == "" && filepath.IsAbs(env("HOME")) {
-		state = filepath.Join(env("HOME"), ".local", "state", "palhm")
-	}
-	if !filepath.IsAbs(state) {
-		return "", errors.New("there is no state directory: set STATE_DIRECTORY, XDG_STATE_HOME or HOME to an absolute path")
-	}
-	return state, nil
 }
 
 // kept is how many runs are kept. A host that boots once a day is asked about the
@@ -74,7 +51,7 @@ type Record struct {
 	run  Run
 }
 
-// routines is the directory below Dir that has the runs.
+// routines is the directory below host.StateDir that has the runs.
 const routines = "routines"
 
 // Begin records below a directory that a run has begun, and forgets the oldest runs.
@@ -118,40 +95,10 @@ func (r *Record) settle(bootID string) {
 	if r.run.BootID != bootID || !r.run.End.IsZero() || r.run.Lost {
 		return
 	}
-	if !r.run.alive() {
+	if host.IsGone(r.run.PID, r.run.PIDStart) {
 		r.run.Lost = true
 		_ = r.write() // it is only said less well
 	}
-}
-
-// alive reports whether the process of a run of this boot may still be there. Another
-// process may have its number by now, but has not started when it did.
-func (r *Run) alive() bool {
-	if errors.Is(syscall.Kill(r.PID, 0), syscall.ESRCH) {
-		return false
-	}
-	started := ProcessStart(r.PID)
-	return started == r.PIDStart || started == 0 || r.PIDStart == 0
-}
-
-// ProcessStart returns when a process was started, in clock ticks after the boot: field
-// 22 of proc_pid_stat(5). 0 = that cannot be found out.
-func ProcessStart(pid int) uint64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// The second field is a name in parentheses, with anything in it.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	const start = 22 - 3
-	if len(fields) <= start {
-		return 0
-	}
-	ticks, err := strconv.ParseUint(fields[start], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return ticks
 }
 
 // Signalled records that a signal asks the run to stop. The first one counts.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"palhm/runtime/history"
+	"palhm/runtime/host"
 )
 
 var start = time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC)
@@ -84,7 +85,7 @@ func TestDeadRunOfThisBootIsLost(t *testing.T) {
 	begin(t, dir, history.Run{BootID: "b1", Task: "earlier boot", PID: gone, Start: start})
 	begin(t, dir, history.Run{BootID: "b2", Task: "killed", PID: gone, Start: start.Add(time.Second)})
 	begin(t, dir, history.Run{BootID: "b2", Task: "alive", PID: os.Getpid(), Start: start.Add(2 * time.Second)})
-	begun := history.ProcessStart(os.Getpid())
+	begun := host.ProcessStart(os.Getpid())
 	begin(t, dir, history.Run{BootID: "b2", Task: "alive, and known", PID: os.Getpid(), PIDStart: begun, Start: start.Add(3 * time.Second)})
 	begin(t, dir, history.Run{BootID: "b2", Task: "killed, and its number is another's", PID: os.Getpid(), PIDStart: begun + 1, Start: start.Add(4 * time.Second)})
 	begin(t, dir, history.Run{BootID: "b2", Task: "new", PID: os.Getpid(), Start: start.Add(5 * time.Second)})
@@ -92,15 +93,6 @@ func TestDeadRunOfThisBootIsLost(t *testing.T) {
 		if r.Lost != strings.HasPrefix(r.Task, "killed") {
 			t.Errorf("%s: got lost = %v", r.Task, r.Lost)
 		}
-	}
-}
-
-func TestProcessStart(t *testing.T) {
-	if history.ProcessStart(os.Getpid()) == 0 || history.ProcessStart(os.Getpid()) <= history.ProcessStart(1) {
-		t.Errorf("got %d for this process and %d for the first one", history.ProcessStart(os.Getpid()), history.ProcessStart(1))
-	}
-	if got := history.ProcessStart(-1); got != 0 {
-		t.Errorf("no such process: got %d", got)
 	}
 }
 
@@ -129,27 +121,6 @@ func TestDamagedFilesArePassedOver(t *testing.T) {
 	}
 	if _, err := os.Stat(left); err == nil {
 		t.Error("what a killed run left is still there")
-	}
-}
-
-func TestDir(t *testing.T) {
-	for _, tc := range []struct {
-		env  map[string]string
-		root bool
-		want string // "" = an error
-	}{
-		{map[string]string{"STATE_DIRECTORY": "/s", "HOME": "/h"}, true, "/s"},
-		{map[string]string{"STATE_DIRECTORY": "/s:/t"}, false, "/s"},
-		{map[string]string{"HOME": "/root", "XDG_STATE_HOME": "/x"}, true, "/var/lib/palhm"},
-		{map[string]string{"HOME": "/h", "XDG_STATE_HOME": "/x"}, false, "/x/palhm"},
-		{map[string]string{"HOME": "/h", "XDG_STATE_HOME": "x"}, false, "/h/.local/state/palhm"},
-		{map[string]string{"STATE_DIRECTORY": "s"}, true, ""},
-		{nil, false, ""},
-	} {
-		got, err := history.Dir(func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }, tc.root)
-		if got != tc.want || (err == nil) != (tc.want != "") {
-			t.Errorf("%v, root %v: got %q, %v, want %q", tc.env, tc.root, got, err, tc.want)
-		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reported is the file below Dir with the id of the boot that was reported last.
+// reported is the file below host.StateDir with the id of the boot that was reported last.
 const reported = "boot-report"
 
 // LockReport waits until no other process reports a boot, and keeps them waiting until

@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"palhm/runtime/host"
 )
 
 // sessions are the numbers of sessions, each of which is also the pid of its leader
@@ -25,8 +26,8 @@ func (ids sessions) signal(sigs ...syscall.Signal) {
 		ids.signalGroups(sig)
 	}
 	for m := range ids.members {
-		if m.group != m.session {
-			ids.signalProcess(m.pid, sigs)
+		if m.Group != m.Session {
+			ids.signalProcess(m.PID, sigs)
 		}
 	}
 }
@@ -46,7 +47,7 @@ func (ids sessions) signalProcess(pid int, sigs []syscall.Signal) {
 		return // it has ended
 	}
 	defer dir.Close()
-	if m, ok := readMember(pid); !ok || !slices.Contains(ids, m.session) {
+	if m, ok := host.FindProcess(pid); !ok || !slices.Contains(ids, m.Session) {
 		return
 	}
 	for _, sig := range sigs {
@@ -69,13 +70,13 @@ func (ids sessions) alive() bool {
 func (ids sessions) String() string {
 	var pids []string
 	for m := range ids.members {
-		pids = append(pids, strconv.Itoa(m.pid))
+		pids = append(pids, strconv.Itoa(m.PID))
 	}
 	return fmt.Sprintf("pids %s", strings.Join(pids, " "))
 }
 
 // members yields the processes of the sessions that have not ended.
-func (ids sessions) members(yield func(member) bool) {
+func (ids sessions) members(yield func(host.Process) bool) {
 	proc, err := os.Open("/proc")
 	if err != nil {
 		return
@@ -87,42 +88,9 @@ func (ids sessions) members(yield func(member) bool) {
 		if err != nil {
 			continue
 		}
-		m, ok := readMember(pid)
-		if ok && m.alive && slices.Contains(ids, m.session) && !yield(m) {
+		m, ok := host.FindProcess(pid)
+		if ok && m.Alive && slices.Contains(ids, m.Session) && !yield(m) {
 			return
 		}
 	}
-}
-
-// member is what /proc/PID/stat says of a process.
-type member struct {
-	pid, group, session int
-	alive               bool
-}
-
-// readMember reads /proc/PID/stat (proc_pid_stat(5)). The name in it may hold blanks
-// and parentheses, so the fields are counted from the last one.
-func readMember(pid int) (member, bool) {
-	var buf [1024]byte
-	fd, err := syscall.Open("/proc/"+strconv.Itoa(pid)+"/stat", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return member{}, false
-	}
-	n, err := syscall.Read(fd, buf[:])
-	syscall.Close(fd)
-	if err != nil {
-		return member{}, false
-	}
-	const state, group, session, threads = 0, 2, 3, 17
-	fields := bytes.Fields(buf[bytes.LastIndexByte(buf[:n], ')')+1 : n])
-	if len(fields) <= threads {
-		return member{}, false
-	}
-	m := member{pid: pid}
-	m.group, _ = strconv.Atoi(string(fields[group]))
-	m.session, _ = strconv.Atoi(string(fields[session]))
-	// The first thread of a process may end before the others: Z, but alive.
-	n, _ = strconv.Atoi(string(fields[threads]))
-	m.alive = n > 1 || fields[state][0] != 'Z' && fields[state][0] != 'X'
-	return m, true
 }

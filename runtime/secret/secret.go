@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"palhm/runtime/plan"
 )
 
@@ -48,16 +50,42 @@ func read(s *plan.Secret, environ []string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	path := s.File
-	if !filepath.IsAbs(path) {
-		// Never from the current directory, which anybody may have chosen.
-		dir, _ := lookup(environ, "CREDENTIALS_DIRECTORY")
-		if !filepath.IsAbs(dir) {
-			return nil, errors.New("CREDENTIALS_DIRECTORY is not set: run palhm in a systemd unit with LoadCredential=, or name the file by its absolute path")
-		}
-		path = filepath.Join(dir, path)
+	path, err := file(s, environ)
+	if err != nil {
+		return nil, err
 	}
 	return readFile(path)
+}
+
+// file is where the secret of a file lies. That is never the current directory, which
+// anybody may have chosen.
+func file(s *plan.Secret, environ []string) (string, error) {
+	if filepath.IsAbs(s.File) {
+		return s.File, nil
+	}
+	dir, _ := lookup(environ, "CREDENTIALS_DIRECTORY")
+	if !filepath.IsAbs(dir) {
+		return "", errors.New("CREDENTIALS_DIRECTORY is not set: run palhm in a systemd unit with LoadCredential=, or name the file by its absolute path")
+	}
+	return filepath.Join(dir, s.File), nil
+}
+
+// Check reports why Value would fail now. It returns an empty value, and no error, for
+// a secret that can be read only once, such as a named pipe: it leaves that alone.
+func Check(s *plan.Secret, environ []string) (string, error) {
+	if s.Env == "" {
+		path, err := file(s, environ)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s, err)
+		}
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			if err := unix.Access(path, unix.R_OK); err != nil {
+				return "", fmt.Errorf("%s: open %s: %w", s, path, err)
+			}
+			return "", nil
+		}
+	}
+	return Value(s, environ)
 }
 
 func readFile(path string) ([]byte, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"palhm/runtime/plan"
 	"palhm/runtime/secret"
 )
@@ -60,5 +62,33 @@ func TestHide(t *testing.T) {
 	none.Add(&plan.Secret{Env: "A"}, "hunter2")
 	if got := none.Hide("hunter2"); got != "hunter2" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "blank"), []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"PW=secret", "EMPTY=", "CREDENTIALS_DIRECTORY=" + dir}
+	for _, test := range []struct {
+		secret    plan.Secret
+		want, err string
+	}{
+		{plan.Secret{Env: "PW"}, "secret", ""},
+		{plan.Secret{Env: "EMPTY"}, "", "it is empty"},
+		{plan.Secret{File: "blank"}, "", "it is empty"},
+		{plan.Secret{File: "gone"}, "", "no such file"},
+		{plan.Secret{File: dir}, "", "is a directory"},
+		{plan.Secret{File: pipe}, "", ""}, // nobody writes to it, so a read would hang
+	} {
+		got, err := secret.Check(&test.secret, environ)
+		if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: got %q, %v; want %q, %q", &test.secret, got, err, test.want, test.err)
+		}
 	}
 }

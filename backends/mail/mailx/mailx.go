@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"palhm/backends/mail"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
 )
@@ -156,30 +155,11 @@ func (m *Mailer) explain(ctx context.Context, err error) error {
 // whyNotStarted guesses why a shell has found no program: the one here, or one in a
 // script that is the program.
 func (m *Mailer) whyNotStarted() string {
-	file := m.find()
-	if file == "" {
+	file, err := host.FindProgram(m.opt.Program, "", m.opt.Environ)
+	if err != nil {
 		return "; is it installed?"
 	}
 	return "; there is " + file + ", so look for what it calls, or for what its first line names"
-}
-
-// find returns the file that the program is, or "".
-func (m *Mailer) find() string {
-	dirs := []string{""}
-	if !strings.Contains(m.opt.Program, "/") {
-		i := slices.IndexFunc(m.opt.Environ, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
-		if i < 0 {
-			return ""
-		}
-		dirs = filepath.SplitList(m.opt.Environ[i][len("PATH="):])
-	}
-	for _, dir := range dirs {
-		file := filepath.Join(dir, m.opt.Program)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			return file
-		}
-	}
-	return ""
 }
 
 func tail(stderr string) []string {
