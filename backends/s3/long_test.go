@@ -15,7 +15,7 @@ import (
 // first, would hold. 20 parts of 5 MiB stand for 10,000 of 8 MiB; PALHM_TEST_GIB is how
 // many GiB are sent as well with those, to a server that discards them: more than 80.
 func TestLongStream(t *testing.T) {
-	sendLong(t, 150<<20, 20, part)
+	sendLong(t, 150<<20, 20, realPart)
 	if n, err := strconv.ParseInt(os.Getenv("PALHM_TEST_GIB"), 10, 64); err == nil {
 		sendLong(t, n<<30, 10_000, 8<<20)
 	}

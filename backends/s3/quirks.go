@@ -8,7 +8,7 @@ import (
 
 // Sizes of parts, in bytes: what S3 allows, and what is used when nothing is said.
 const (
-	minPart          = 5 << 20
+	defaultMinPart   = 5 << 20
 	maxPart          = 5 << 30
 	defaultPart      = 8 << 20
 	defaultEqualPart = 64 << 20
@@ -27,6 +27,7 @@ type quirks struct {
 	equalParts bool
 	maxParts   int
 	partSize   int64
+	smallest   int64 // bytes of a part that is not the last
 	largest    int64 // bytes of a part
 	checksum   string
 	pathStyle  bool
@@ -60,6 +61,7 @@ func quirksOf(o Options, endpoint string) quirks {
 	if o.PartSize != 0 {
 		q.partSize = o.PartSize
 	}
+	q.smallest = o.MinPart
 	if o.Checksum != "" {
 		q.checksum = o.Checksum
 	}
@@ -69,6 +71,9 @@ func quirksOf(o Options, endpoint string) quirks {
 func (q quirks) withDefaults() quirks {
 	if q.maxParts == 0 {
 		q.maxParts = defaultMaxParts
+	}
+	if q.smallest == 0 {
+		q.smallest = defaultMinPart
 	}
 	if q.largest == 0 {
 		q.largest = maxPart
@@ -106,8 +111,8 @@ func sizeText(n int64) string {
 
 func (q quirks) check() error {
 	switch {
-	case q.partSize != 0 && (q.partSize < minPart || q.partSize > q.largest):
-		return fmt.Errorf("got part_size %s, and the store takes parts of %s to %s", sizeText(q.partSize), sizeText(minPart), sizeText(q.largest))
+	case q.partSize != 0 && (q.partSize < q.smallest || q.partSize > q.largest):
+		return fmt.Errorf("got part_size %s, and the store takes parts of %s to %s", sizeText(q.partSize), sizeText(q.smallest), sizeText(q.largest))
 	case q.maxParts > defaultMaxParts:
 		return fmt.Errorf("got max_parts %d, want at most %d", q.maxParts, defaultMaxParts)
 	}

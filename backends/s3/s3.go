@@ -39,6 +39,7 @@ type Options struct {
 	LockMode  string            // object lock: "GOVERNANCE" or "COMPLIANCE"; "" = none
 	LockDays  int               // how long a committed copy is locked
 
+	MinPart     int64  // bytes of the smallest part that the store takes; 0 = 5 MiB
 	PartSize    int64  // bytes of the first parts, or of all equal ones; 0 = 8 MiB, or 64 MiB when equal
 	EqualParts  *bool  // all parts but the last have one size; nil = as the endpoint is known to want it
 	MaxParts    int    // of an upload; 0 = as the endpoint is known to allow, 10,000
@@ -142,7 +143,7 @@ func (o *Options) check() error {
 		}
 	}
 	switch {
-	case o.Concurrency < 0 || o.MaxParts < 0 || o.PartSize < 0 || o.Bandwidth < 0 || o.LockDays < 0:
+	case o.Concurrency < 0 || o.MaxParts < 0 || o.PartSize < 0 || o.MinPart < 0 || o.Bandwidth < 0 || o.LockDays < 0:
 		return errors.New("got a negative number, want 0 or more")
 	case (o.LockMode == "") != (o.LockDays == 0):
 		return errors.New("object lock needs a mode and a number of days")

@@ -90,7 +90,7 @@ func check(t *testing.T, s schedule) {
 	for i := range s.parts {
 		size := s.size(i)
 		switch {
-		case size < minPart || size > s.largest:
+		case size < defaultMinPart || size > s.largest:
 			t.Fatalf("part %d of %+v has %d bytes", i, s, size)
 		case s.equal && size != s.first:
 			t.Fatalf("part %d of %+v has %d bytes, want equal parts", i, s, size)

@@ -146,7 +146,7 @@ func (s *server) client(t testing.TB) *awss3.Client {
 
 func (s *server) options(t testing.TB, root string) s3.Options {
 	return s3.Options{
-		Bucket: "bucket", Root: root, Endpoint: s.url, PartSize: part,
+		Bucket: "bucket", Root: root, Endpoint: s.url, PartSize: realPart,
 		Backoff: 5 * time.Millisecond, Heartbeat: time.Hour, LockDir: t.TempDir(), StateDir: t.TempDir(),
 	}
 }
@@ -231,7 +231,7 @@ func TestServersUploads(t *testing.T) {
 		s := open(t, srv.options(t, "r"))
 		c := begin(t, s, copy1)
 		m := manifest(copy1)
-		lengths := []int64{0, part, part + 1, 3*part + 5}
+		lengths := []int64{0, realPart, realPart + 1, 3*realPart + 5}
 		for _, n := range lengths {
 			st, err := backends.Put(t.Context(), c, fmt.Sprint(n), stream(n, nil), 0)
 			if err != nil {
@@ -308,7 +308,7 @@ func TestServerIsKilled(t *testing.T) {
 		o.Backoff = 300 * time.Millisecond
 		s := open(t, o)
 		c := begin(t, s, copy1)
-		r := &hook{r: stream(6*part, nil), at: 3 * part, do: func() {
+		r := &hook{r: stream(6*realPart, nil), at: 3 * realPart, do: func() {
 			srv.kill()
 			go func() {
 				time.Sleep(time.Second)
@@ -508,7 +508,7 @@ func runChild(t *testing.T, proxy *s3test.Proxy, o s3.Options, trial int, k kill
 // childParts is how many parts a child's large object has, and childSize its length.
 const (
 	childParts = 5
-	childSize  = (childParts-1)*part + 1
+	childSize  = (childParts-1)*realPart + 1
 )
 
 // childCopies are those that the child of a trial makes, one after the other.
@@ -535,7 +535,7 @@ func TestChild(t *testing.T) {
 	}
 	trial := 0
 	fmt.Sscan(os.Getenv("PALHM_TEST_NUMBER"), &trial)
-	s := open(t, s3.Options{Bucket: "bucket", Root: "kill", Endpoint: endpoint, PartSize: part, StateDir: os.Getenv("PALHM_TEST_STATE"), LockDir: t.TempDir()})
+	s := open(t, s3.Options{Bucket: "bucket", Root: "kill", Endpoint: endpoint, PartSize: realPart, StateDir: os.Getenv("PALHM_TEST_STATE"), LockDir: t.TempDir()})
 	for _, name := range childCopies(trial) {
 		c := begin(t, s, name)
 		m := manifest(name, put(t, c, "a/small", "x"))

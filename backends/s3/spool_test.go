@@ -47,7 +47,7 @@ func spooled(t *testing.T, budget int64) (*s3test.Server, error) {
 // TestTMPDIR that is full, or has room for one part only, costs speed and no copy as
 // long as a part fits in memory.
 func TestTMPDIR(t *testing.T) {
-	for size, budget := range map[string]int64{"1m": part, "6m": part - 1, "20m": part - 1} {
+	for size, budget := range map[string]int64{"64k": part, "320k": part - 1, "1m": part - 1} {
 		t.Run(size, func(t *testing.T) {
 			tmpdir(t, size)
 			srv, err := spooled(t, budget)
@@ -64,7 +64,7 @@ func TestTMPDIR(t *testing.T) {
 // TestTMPDIRIsNamed when it is what keeps a stream from being sent.
 func TestTMPDIRIsNamed(t *testing.T) {
 	for name, set := range map[string]func(t *testing.T){
-		"full":    func(t *testing.T) { tmpdir(t, "1m") },
+		"full":    func(t *testing.T) { tmpdir(t, "64k") },
 		"missing": func(t *testing.T) { t.TempDir(); t.Setenv("TMPDIR", "/nonexistent") },
 	} {
 		t.Run(name, func(t *testing.T) {

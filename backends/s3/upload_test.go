@@ -16,7 +16,12 @@ import (
 	"palhm/backends/s3/s3test"
 )
 
-const part = 5 << 20
+// realPart is the smallest part that S3 takes. The store in memory takes smaller ones, so
+// that the tests move little: part has room for several blocks and for what fits in one request.
+const (
+	realPart = 5 << 20
+	part     = 256 << 10
+)
 
 // stream is n bytes of chance, and then err.
 func stream(n int64, err error) io.Reader {
@@ -32,10 +37,11 @@ func bytesOf(n int64) string {
 	return string(b)
 }
 
-// small are options with parts as small as S3 allows.
+// small are options with small parts, which the server is told to take.
 func small(t testing.TB, srv *s3test.Server) s3.Options {
+	srv.Set(func(q *s3test.Quirks) { q.MinPart = part })
 	o := options(t, srv)
-	o.PartSize = part
+	o.PartSize, o.MinPart = part, part
 	return o
 }
 
@@ -233,7 +239,7 @@ func TestCancelWhileWaitingForMemory(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error)
 	go func() { _, err := backends.Put(t.Context(), c, "slow", r, 0); done <- err }()
-	if _, err := w.Write(make([]byte, 1<<20)); err != nil { // it has its memory now
+	if _, err := w.Write(make([]byte, part/2)); err != nil { // it has its memory now
 		t.Fatal(err)
 	}
 	o.Memory.Fill()
