@@ -215,6 +215,7 @@ func (l *loader) evalError(m *module, eval *starlark.EvalError, stack starlark.C
 	if cause, cancelled := strings.CutPrefix(e.Msg, "Starlark computation cancelled: "); cancelled {
 		e.Msg = cause + "; it was here"
 	}
+	e.Msg = strings.Replace(e.Msg, "frozen hash table", "frozen dict or set", 1)
 	e.Hint = cmp.Or(hint, evalHint(e.Msg))
 	if !strings.HasPrefix(eval.Msg, "fail: ") { // whose text is the site's own
 		e.explain(eval)

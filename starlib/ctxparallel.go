@@ -19,7 +19,8 @@ func ctxParallel() *builtin {
 			Text: `Calls functions at the same time, without arguments, and waits for all. The result is the list of what they returned, in their
 order. When one fails, the others are stopped, and the function that waits fails; ctx.attempt inside of one keeps its failure to itself.
 
-What these functions use of the one around them can no longer be changed from then on. They return values instead of appending to a list.
+What these functions use of the one around them can no longer be changed from then on. They return values instead of appending to a list,
+and change copies: list(x), dict(x).
 In a loop, give each what it needs: [lambda db = db: dump(ctx, db) for db in names].`,
 			Params: []Param{
 				{Name: "fns", Type: "list of functions", Doc: "each without arguments"},
@@ -71,7 +72,9 @@ func (p *parallel) run() (starlark.Value, error) {
 		if f, ok := fn.(*starlark.Function); ok && slices.Contains(active, f.Position()) {
 			return nil, fmt.Errorf("function %s called recursively; write a loop", f.Name())
 		}
-		fn.Freeze() // and what it has captured, which several threads will read
+		if err := freeze(fn); err != nil {
+			return nil, err
+		}
 	}
 	if p.limit == 0 || p.limit > len(p.fns) {
 		p.limit = len(p.fns)

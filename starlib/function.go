@@ -121,13 +121,18 @@ func (f *function) Objects(ctx context.Context, rt plan.Runtime) ([]*plan.Object
 	return objects, nil
 }
 
-// wrongResult is an error about what the function returned, placed at its beginning.
+// wrongResult is an error about what the function returned.
 func (f *function) wrongResult(text string) *Error {
-	e := &Error{Pos: f.l.pos(f.fn.Position())}
-	if m := f.l.byName[e.Pos.File]; m != nil {
+	return f.l.blameFunction(f.fn, fmt.Sprintf("the function %s %s", f.fn.Name(), text))
+}
+
+// blameFunction makes an error that is placed where a function begins.
+func (l *loader) blameFunction(fn *starlark.Function, text string) *Error {
+	e := &Error{Pos: l.pos(fn.Position())}
+	if m := l.byName[e.Pos.File]; m != nil {
 		e.source = m.line(e.Pos.Line)
 	}
-	e.Msg, e.Hint = cutHint(fmt.Sprintf("the function %s %s", f.fn.Name(), text))
+	e.Msg, e.Hint = cutHint(text)
 	return e
 }
 

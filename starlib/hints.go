@@ -118,8 +118,8 @@ func evalHint(msg string) string {
 		return "arguments go to an exec, before it is joined: tar(\"-C\", \"/\") | zstd"
 	case strings.HasPrefix(msg, "invalid call of non-function"):
 		return "is there a comma missing, or a name that is used twice?"
-	case strings.HasPrefix(msg, "cannot append to frozen"), strings.HasPrefix(msg, "cannot insert into frozen"):
-		return "what a module defines cannot be changed by others; make a new one with +"
+	case strings.Contains(msg, " frozen "):
+		return "what a module defines cannot be changed by others; change a copy, list(x) or dict(x)"
 	case strings.Contains(msg, "not implemented") && strings.Contains(msg, "exec"):
 		return "commands are joined with |; palhm has no redirection, an object's path says where the output goes"
 	case strings.HasPrefix(msg, "unknown binary op: ") && strings.Contains(msg, "NoneType"):

@@ -155,7 +155,7 @@ func (s *strand) explain(err error) *Error {
 		e.cause = context.Cause(s.ctx)
 		e.Msg, e.Hint = "stopped: "+e.cause.Error(), ""
 	case strings.Contains(eval.Msg, " frozen "):
-		e.Hint = "what the site made while it was loaded, and what the functions given to ctx.parallel use, cannot be changed; return values instead"
+		e.Hint = "what was made while the site loaded, or is used by functions given to ctx.parallel, is shared; change a copy, list(x) or dict(x), and return it"
 	}
 	return e
 }

@@ -169,6 +169,7 @@ func (l *loader) loadModules(ctx context.Context) bool {
 	for _, m := range order {
 		l.execute(ctx, m)
 	}
+	l.freezeFunctions()
 	return len(l.errs) == 0
 }
 
@@ -382,8 +383,32 @@ func (l *loader) execute(ctx context.Context, m *module) {
 		l.blameEval(m, err)
 		return
 	}
-	globals.Freeze()
+	for _, name := range globals.Keys() {
+		if err := freeze(globals[name]); err != nil {
+			m.failed = true
+			l.blameFreeze(m, name, err)
+		}
+	}
 	m.globals = globals
+}
+
+// freezeFunctions makes immutable what the functions have captured that tasks run: they
+// may run at the same time, and more than once.
+func (l *loader) freezeFunctions() {
+	for _, fn := range l.running {
+		if err := freeze(fn); err != nil {
+			l.blameFreeze(l.byName[fn.Position().Filename()], fn.Name(), err)
+		}
+	}
+}
+
+// blameFreeze adds the error of a value that cannot be frozen.
+func (l *loader) blameFreeze(m *module, name string, err error) {
+	if circle, ok := errors.AsType[*circleError](err); ok {
+		l.add(l.blameFunction(circle.fn, err.Error()))
+		return
+	}
+	l.add(&Error{Pos: plan.Pos{File: m.name}, Msg: name + ": " + err.Error(), Calls: l.loadChain(m)})
 }
 
 // newThread makes a thread that runs the text of a module.

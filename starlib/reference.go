@@ -232,7 +232,9 @@ const ContextText = `A function that is a step of a routine decides while the ta
     routine("default", nightly)
 
 Here nothing is declared: exec, pipeline and object make values as ever, and backup, routine, settings and what reads facts of the host
-while the site loads are refused. What the site made while it was loaded is frozen. A failure says which line of the function it came from.
+while the site loads are refused. What the site made while it was loaded is frozen, also what only the function knows, such as the
+default of a parameter: it changes what it has made itself, or a copy, list(x) or dict(x). A failure says which line of the function it came
+from.
 A function that gives the objects of a group is called with ctx in the same way: it may run execs and pipelines, no tasks.
 `
 

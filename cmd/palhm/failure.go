@@ -137,7 +137,7 @@ func (f failure) details() []string {
 		}
 	}
 	for _, o := range f.Others {
-		lines = append(lines, "  also "+o.Error)
+		lines = append(lines, "  also "+firstLine(o.Error))
 		for _, l := range o.details() {
 			lines = append(lines, "  "+l)
 		}
