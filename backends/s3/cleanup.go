@@ -6,9 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"palhm/backends"
 )
 
@@ -77,25 +74,4 @@ type doubtKey struct{}
 func doubting(ctx context.Context) (context.Context, *doubt) {
 	d := new(doubt)
 	return context.WithValue(ctx, doubtKey{}, d), d
-}
-
-// hear notes of each attempt when the store last gave an answer that is one, and whether
-// the outcome is in doubt.
-func (s *Store) hear(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("Hear", func(
-		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
-	) (middleware.DeserializeOutput, middleware.Metadata, error) {
-		out, m, err := next.HandleDeserialize(ctx, in)
-		status := 0 // no answer
-		if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r.Response != nil {
-			status = r.StatusCode
-		}
-		if status > 0 && status < 500 {
-			s.answered.Store(time.Now().UnixNano())
-		}
-		if d, ok := ctx.Value(doubtKey{}).(*doubt); ok && err != nil && status/100 != 4 {
-			d.Store(true)
-		}
-		return out, m, err
-	}), middleware.Before)
 }

@@ -137,7 +137,7 @@ func (s *Store) newClient(cfg aws.Config) *client {
 			o.BaseEndpoint = aws.String(s.opt.Endpoint)
 		}
 		o.DisableLogOutputChecksumValidationSkipped = true
-		o.APIOptions = append(o.APIOptions, s.hear)
+		o.APIOptions = append(o.APIOptions, s.checkAnswers)
 	}
 	return &client{s3.NewFromConfig(cfg, o), s.opt.Bucket}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,13 +54,15 @@ func (s *Store) deleteKeys(ctx context.Context, keys []string) error {
 		return s.deleteKeys(ctx, keys)
 	}
 	for try := 1; ; try++ {
-		in := &s3.DeleteObjectsInput{Bucket: &c.bucket, Delete: &types.Delete{Quiet: aws.Bool(true)}}
+		in := &s3.DeleteObjectsInput{Bucket: &c.bucket, Delete: &types.Delete{}} // whose answer names every key
 		for i := range keys {
 			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &keys[i]})
 		}
 		out, err := c.DeleteObjects(ctx, in, s3.WithAPIOptions(s.withContentMD5))
 		if isUnknown(err) {
 			s.deleteOneByOne()
+		}
+		if isUnknown(err) || isUnnamed(err) {
 			return s.deleteSingly(ctx, keys)
 		}
 		if err != nil {
@@ -78,6 +81,12 @@ func (s *Store) deleteKeys(ctx context.Context, keys []string) error {
 			return err
 		}
 	}
+}
+
+// isUnnamed: the answer does not say of every key whether it was deleted.
+func isUnnamed(err error) bool {
+	a, ok := errors.AsType[*answerError](err)
+	return ok && a.what == unnamed
 }
 
 // refused returns the keys to try again, or what is wrong with the others.

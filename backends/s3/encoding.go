@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,43 +14,51 @@ import (
 // be read. So every listing is asked for with encoding-type=url. A store that knows it
 // says so in the answer.
 
-// decodePage undoes the encoding of a page of keys.
-func decodePage(page *s3.ListObjectsV2Output) {
+// decodePage undoes the encoding of a page of keys, all of which begin with below.
+func decodePage(page *s3.ListObjectsV2Output, below string) {
 	if page.EncodingType != types.EncodingTypeUrl {
 		return
 	}
 	for i := range page.Contents {
-		decodeKey(page.Contents[i].Key)
+		decodeKey(page.Contents[i].Key, below)
 	}
 	for i := range page.CommonPrefixes {
-		decodeKey(page.CommonPrefixes[i].Prefix)
+		decodeKey(page.CommonPrefixes[i].Prefix, below)
 	}
 }
 
 // decodeUploads undoes the encoding of a page of open uploads.
-func decodeUploads(page *s3.ListMultipartUploadsOutput) {
+func decodeUploads(page *s3.ListMultipartUploadsOutput, below string) {
 	if page.EncodingType != types.EncodingTypeUrl {
 		return
 	}
 	for i := range page.Uploads {
-		decodeKey(page.Uploads[i].Key)
+		decodeKey(page.Uploads[i].Key, below)
 	}
-	decodeKey(page.NextKeyMarker)
+	decodeKey(page.NextKeyMarker, below)
 }
 
 // decodeKey undoes the encoding of a key. A plus is a blank, as in a form, but not in a
 // key with a plain colon: whoever leaves the one as it is does the same to the other,
-// and the names of copies have both. What was not encoded after all stays as it is.
-func decodeKey(key *string) {
+// and the names of copies have both. Where only one of the two ways gives a key that
+// begins with below, it is that one. What was not encoded after all stays as it is.
+func decodeKey(key *string, below string) {
 	if key == nil {
 		return
 	}
-	decode := url.QueryUnescape
+	ways := []func(string) (string, error){url.QueryUnescape, url.PathUnescape}
 	if strings.Contains(*key, ":") {
-		decode = url.PathUnescape
+		slices.Reverse(ways)
 	}
-	if decoded, err := decode(*key); err == nil {
-		*key = decoded
+	var decoded []string
+	for _, decode := range ways {
+		if k, err := decode(*key); err == nil {
+			decoded = append(decoded, k)
+		}
+	}
+	likely := slices.IndexFunc(decoded, func(k string) bool { return strings.HasPrefix(k, below) })
+	if len(decoded) > 0 {
+		*key = decoded[max(likely, 0)]
 	}
 }
 

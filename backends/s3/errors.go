@@ -22,8 +22,11 @@ func code(err error) string {
 	return ""
 }
 
-// status is the HTTP status of the answer, or 0 when there was none.
+// status is the HTTP status of the store's answer, or 0 when there was none.
 func status(err error) int {
+	if _, other := errors.AsType[*answerError](err); other {
+		return 0
+	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return r.HTTPStatusCode()
 	}
@@ -82,6 +85,9 @@ func failed(ctx context.Context, what string, err error) error {
 func reason(err error) string {
 	if h, ok := errors.AsType[*hintError](err); ok {
 		return h.text
+	}
+	if a, ok := errors.AsType[*answerError](err); ok {
+		return a.Error()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return apiReason(api, status(err))

@@ -22,6 +22,9 @@ import (
 // lookers is how many copies are looked at at the same time.
 const lookers = 8
 
+// errCircle ends a listing whose pages name each other.
+var errCircle = errors.New("the list goes on and on, with pages that the store has given before")
+
 // eachPage lists what is below a key, page by page.
 func (s *Store) eachPage(ctx context.Context, below, delimiter string, f func(*s3.ListObjectsV2Output) error) error {
 	c, err := s.api(ctx)
@@ -29,19 +32,23 @@ func (s *Store) eachPage(ctx context.Context, below, delimiter string, f func(*s
 		return err
 	}
 	in := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: &below, Delimiter: optional(delimiter), EncodingType: types.EncodingTypeUrl}
+	asked := map[string]bool{}
 	for {
 		out, err := c.ListObjectsV2(ctx, in)
 		if err != nil {
 			return failed(ctx, "list "+s.url(below), err)
 		}
-		decodePage(out)
 		if err := f(out); err != nil {
 			return err
 		}
-		if !aws.ToBool(out.IsTruncated) || out.NextContinuationToken == nil {
+		if !aws.ToBool(out.IsTruncated) {
 			return nil
 		}
 		in.ContinuationToken = out.NextContinuationToken
+		if asked[*in.ContinuationToken] {
+			return fmt.Errorf("list %s: %w", s.url(below), errCircle)
+		}
+		asked[*in.ContinuationToken] = true
 	}
 }
 
@@ -49,9 +56,6 @@ func (s *Store) eachPage(ctx context.Context, below, delimiter string, f func(*s
 func (s *Store) eachObject(ctx context.Context, below string, f func(types.Object) error) error {
 	return s.eachPage(ctx, below, "", func(page *s3.ListObjectsV2Output) error {
 		for _, o := range page.Contents {
-			if o.Key == nil || o.Size == nil {
-				continue
-			}
 			if err := f(o); err != nil {
 				return err
 			}

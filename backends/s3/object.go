@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -149,22 +150,14 @@ type stat struct {
 
 // head asks for an object; nil = there is none.
 func (s *Store) head(ctx context.Context, key string) (*stat, error) {
-	c, err := s.api(ctx)
-	if err != nil {
-		return nil, err
-	}
-	in := &s3.HeadObjectInput{Bucket: &c.bucket, Key: &key}
-	if s.quirks.checksum == checksumCRC64NVME {
-		in.ChecksumMode = types.ChecksumModeEnabled
-	}
-	out, err := c.HeadObject(ctx, in)
+	out, err := s.askHead(ctx, key)
 	switch {
-	case isNotFound(err):
-		return nil, nil
 	case isDenied(err):
 		return s.headByList(ctx, key)
 	case err != nil:
 		return nil, failed(ctx, "look at "+s.url(key), err)
+	case out == nil:
+		return nil, nil
 	}
 	st := &stat{
 		size: aws.ToInt64(out.ContentLength), etag: aws.ToString(out.ETag), class: orStandard(string(out.StorageClass)),
@@ -174,6 +167,50 @@ func (s *Store) head(ctx context.Context, key string) (*stat, error) {
 		st.crc = out.ChecksumCRC64NVME
 	}
 	return st, nil
+}
+
+// askHead is the answer for an object; nil = there is none.
+func (s *Store) askHead(ctx context.Context, key string) (*s3.HeadObjectOutput, error) {
+	c, err := s.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := &s3.HeadObjectInput{Bucket: &c.bucket, Key: &key}
+	if s.quirks.checksum == checksumCRC64NVME {
+		in.ChecksumMode = types.ChecksumModeEnabled
+	}
+	for try := 1; ; try++ {
+		out, err := c.HeadObject(ctx, in)
+		if !isNotFound(err) {
+			return out, err
+		}
+		absent, err := s.isAbsent(ctx, c, key, err)
+		if absent || err != nil {
+			return nil, err
+		}
+		if try >= s.opt.Attempts {
+			return nil, errors.New("the store says that it is not there, and that it is")
+		}
+		if err := s.pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isAbsent reports whether a 404 to a HEAD is the store's. It has no body to tell it from
+// a proxy's; where no request id does, a GET has to say the same.
+func (s *Store) isAbsent(ctx context.Context, c *client, key string, err error) (bool, error) {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.ServiceRequestID() != "" {
+		return true, nil
+	}
+	out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.bucket, Key: &key, Range: aws.String("bytes=0-0")})
+	if isNotFound(err) || code(err) == "InvalidRange" { // an empty object has no first byte
+		return isNotFound(err), nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, out.Body.Close()
 }
 
 // orStandard names the class that a store leaves out of its answer.

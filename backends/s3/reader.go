@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -54,7 +55,7 @@ func (r *reader) connect() error {
 	case err != nil:
 		return failed(r.ctx, what, err)
 	}
-	if r.at > 0 && out.ContentRange == nil {
+	if r.at > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", r.at)) {
 		out.Body.Close()
 		return fmt.Errorf("%s: the store does not send the rest of an object", what)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
@@ -139,15 +138,8 @@ func (s *Store) hasManifest(ctx context.Context, name string) (bool, error) {
 }
 
 func (s *Store) isThere(ctx context.Context, key string) (bool, error) {
-	c, err := s.api(ctx)
-	if err != nil {
-		return false, err
-	}
-	_, err = c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.bucket, Key: &key})
-	if isNotFound(err) {
-		return false, nil
-	}
-	return err == nil, failed(ctx, "look at "+s.url(key), err)
+	out, err := s.askHead(ctx, key)
+	return out != nil && err == nil, failed(ctx, "look at "+s.url(key), err)
 }
 
 // lateBackoffs is how long, in first backoffs, a dead run's objects are waited for:

@@ -90,8 +90,11 @@ func retryable(err error) bool {
 	if passing[code(err)] {
 		return true
 	}
+	if _, other := errors.AsType[*answerError](err); other {
+		return !isUnnamed(err) // the keys are deleted one by one
+	}
 	if _, broken := errors.AsType[*smithy.DeserializationError](err); broken && status(err) < 400 {
-		return true // half an answer
+		return true // a document that makes no sense
 	}
 	for _, cut := range []error{io.ErrUnexpectedEOF, io.EOF, unix.ECONNRESET, unix.EPIPE, unix.ECONNREFUSED} {
 		if errors.Is(err, cut) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -60,6 +61,7 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 	what := "list the open uploads in " + s.url(below)
 	in := &s3.ListMultipartUploadsInput{Bucket: &c.bucket, Prefix: &below, EncodingType: types.EncodingTypeUrl}
 	gone := 0 // since the listing was begun
+	asked := map[string]bool{}
 	for {
 		out, err := c.ListMultipartUploads(ctx, in)
 		if in.KeyMarker != nil && status(err)/100 == 4 {
@@ -67,6 +69,7 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 				return fmt.Errorf("%s: %w (%s)", what, errNoMarker, reason(err))
 			}
 			in.KeyMarker, in.UploadIdMarker, gone = nil, nil, 0
+			clear(asked)
 			continue
 		}
 		if isUnknown(err) {
@@ -75,9 +78,8 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 		if err != nil {
 			return failed(ctx, what, err)
 		}
-		decodeUploads(out)
 		for _, up := range out.Uploads {
-			if !mine(up) {
+			if !strings.HasPrefix(aws.ToString(up.Key), below) || !mine(up) { // some stores list others too
 				continue
 			}
 			if err := s.abortUpload(ctx, aws.ToString(up.Key), aws.ToString(up.UploadId)); err != nil {
@@ -88,9 +90,11 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 		if !aws.ToBool(out.IsTruncated) {
 			return nil
 		}
-		if aws.ToString(out.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
-			return fmt.Errorf("%s: the store gives the same page again and again", what)
-		}
 		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+		page := aws.ToString(in.KeyMarker) + "\x00" + aws.ToString(in.UploadIdMarker)
+		if asked[page] {
+			return fmt.Errorf("%s: %w", what, errCircle)
+		}
+		asked[page] = true
 	}
 }

@@ -265,6 +265,7 @@ func lockConfiguration(q Quirks) answer {
 
 func (s *Server) deleteObjects(q Quirks, in received) answer {
 	var v struct {
+		Quiet  bool
 		Object []struct{ Key string }
 	}
 	if q.NoMultiDelete {
@@ -276,6 +277,7 @@ func (s *Server) deleteObjects(q Quirks, in received) answer {
 	type keyError struct{ Key, Code, Message string }
 	type result struct {
 		XMLName xml.Name `xml:"DeleteResult"`
+		Deleted []struct{ Key string }
 		Error   []keyError
 	}
 	var res result
@@ -285,6 +287,9 @@ func (s *Server) deleteObjects(q Quirks, in received) answer {
 			continue
 		}
 		delete(s.objects, o.Key)
+		if !v.Quiet && !q.QuietDelete {
+			res.Deleted = append(res.Deleted, o)
+		}
 	}
 	return xmlAnswer(res)
 }

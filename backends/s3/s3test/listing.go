@@ -20,6 +20,7 @@ type commonPrefix struct{ Prefix string }
 
 type objectsResult struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
+	Name, Prefix          string
 	IsTruncated           bool
 	KeyCount              int
 	EncodingType          string `xml:",omitempty"`
@@ -42,7 +43,10 @@ func (s *Server) listObjects(q url.Values) answer {
 	}
 	hidden := s.stale()
 	encode, encoding := s.encoding(q)
-	res := objectsResult{EncodingType: encoding}
+	res := objectsResult{Name: s.Bucket, Prefix: encode(q.Get("prefix")), EncodingType: encoding}
+	if s.quirks.Prefix != nil {
+		q.Set("prefix", s.quirks.Prefix(q.Get("prefix")))
+	}
 	after, _ := url.QueryUnescape(q.Get("continuation-token"))
 	last := ""
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
@@ -60,7 +64,7 @@ func (s *Server) listObjects(q url.Values) answer {
 			continue
 		}
 		if res.KeyCount == page {
-			res.IsTruncated, res.NextContinuationToken = true, url.QueryEscape(last)
+			res.IsTruncated, res.NextContinuationToken = true, s.token(last)
 			break
 		}
 		last = name
@@ -73,6 +77,14 @@ func (s *Server) listObjects(q url.Values) answer {
 		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), o.etag, o.size, o.Class})
 	}
 	return xmlAnswer(res)
+}
+
+// token names the page after a key.
+func (s *Server) token(last string) string {
+	if s.quirks.Token != nil {
+		last = s.quirks.Token(last)
+	}
+	return url.QueryEscape(last)
 }
 
 // stale is the key that a listing does not show yet.
@@ -111,7 +123,8 @@ type listedUpload struct{ Key, UploadId, Initiated string }
 
 type uploadsResult struct {
 	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
-	EncodingType       string   `xml:",omitempty"`
+	Bucket, Prefix     string
+	EncodingType       string `xml:",omitempty"`
 	IsTruncated        bool
 	NextKeyMarker      string `xml:",omitempty"`
 	NextUploadIdMarker string `xml:",omitempty"`
@@ -140,7 +153,7 @@ func (s *Server) listUploads(q url.Values) answer {
 		return strings.Compare(a.id, b.id)
 	})
 	encode, encoding := s.encoding(q)
-	res := uploadsResult{EncodingType: encoding}
+	res := uploadsResult{Bucket: s.Bucket, Prefix: encode(q.Get("prefix")), EncodingType: encoding}
 	for i, u := range open {
 		if i == s.page() {
 			res.IsTruncated = true

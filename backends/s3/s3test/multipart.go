@@ -17,7 +17,8 @@ type upload struct {
 	asked   Attributes // of the object
 	began   time.Time
 	parts   map[int]received
-	done    bool // completed; kept to answer repetitions
+	done    bool   // completed; kept to answer repetitions
+	etag    string // of the object, when it is done
 }
 
 func (s *Server) create(key string, asked Attributes) *upload {
@@ -47,8 +48,10 @@ func (s *Server) multipart(r *http.Request, q Quirks, op, key string, in receive
 		return s.copyPart(r, u, number)
 	case "ListParts":
 		return xmlAnswer(struct {
-			XMLName xml.Name `xml:"ListPartsResult"`
-		}{})
+			XMLName               xml.Name `xml:"ListPartsResult"`
+			Bucket, Key, UploadId string
+			IsTruncated           bool
+		}{Bucket: s.Bucket, Key: key, UploadId: u.id})
 	case "AbortMultipartUpload":
 		delete(s.uploads, u.id)
 		return answer{status: 204}
@@ -144,13 +147,13 @@ func (s *Server) complete(r *http.Request, q Quirks, u *upload, in received) ans
 		return fail(400, "InvalidRequest")
 	}
 	s.store(u.key, o)
-	u.done, u.parts = true, nil
+	u.done, u.parts, u.etag = true, nil, o.etag
 	return s.completed(u)
 }
 
 func (s *Server) completed(u *upload) answer {
 	return xmlAnswer(struct {
-		XMLName     xml.Name `xml:"CompleteMultipartUploadResult"`
-		Bucket, Key string
-	}{Bucket: s.Bucket, Key: u.key})
+		XMLName           xml.Name `xml:"CompleteMultipartUploadResult"`
+		Bucket, Key, ETag string
+	}{Bucket: s.Bucket, Key: u.key, ETag: u.etag})
 }

@@ -76,7 +76,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	s := Server{done: p.done}
 	switch {
-	case s.before(w, r, fault):
+	case s.before(w, r, op, fault):
 	case fault == LoseAnswer:
 		p.server.ServeHTTP(httptest.NewRecorder(), r)
 		reset(w)

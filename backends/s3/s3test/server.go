@@ -4,6 +4,8 @@
 package s3test
 
 import (
+	"bytes"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"log"
@@ -31,6 +33,7 @@ type Quirks struct {
 	NoChecksums      bool // are ignored and not kept
 	RefuseChecksums  bool // the header is answered with 400
 	NoMultiDelete    bool // 501
+	QuietDelete      bool // a deletion of many keys names none of them in the answer
 
 	RefuseUploadMarkers bool // the second page of open uploads is answered with 400
 	ExactUploads        bool // open uploads are listed to who asks for exactly their key
@@ -38,6 +41,9 @@ type Quirks struct {
 
 	IgnoreEncoding bool // keys are listed as they are, whatever was asked for
 	LaxEncoding    bool // colons and plus signs in them are
+
+	Token  func(last string) string   // what names the page of keys after a key; nil = the key
+	Prefix func(prefix string) string // for which prefix keys are listed instead; nil = the same
 
 	IgnoreRange bool // all of an object is sent to who asks for its rest
 	Overlap     bool // a page of keys begins with the last key of the one before
@@ -71,11 +77,17 @@ const (
 	Stall                // nothing is done, and nothing is answered
 	ErrorIn200           // nothing is done; the status is 200 and the body an error
 	DoneErrorIn200       // it is done; the status is 200 and the body an error
-	FalseYes             // a completion or a copy is answered with a yes, nothing is done
+	FalseYes             // it is answered with a yes, nothing is done
 	Conflict             // 409 ConditionalRequestConflict
 	Skewed               // 403 RequestTimeTooSkewed
 	Moved                // 301, the bucket is in eu-west-1
 	Babble               // 503, and one more answer that nobody has asked for
+	Page                 // 200 and the page of a proxy, nothing is done
+	Blank                // 200 and nothing else, nothing is done
+	Missing              // 404 and the page of a proxy, nothing is done
+	Cut                  // it is done, and the document in the answer is cut in the middle
+	OtherRoot            // it is done, and the document in the answer is another one
+	NoFields             // it is done, and there is nothing in the document
 )
 
 // Server is a running store with one bucket.
@@ -93,6 +105,8 @@ type Server struct {
 	counts  map[string]int
 	serial  int
 	done    chan struct{}
+
+	requests int
 }
 
 type object struct {
@@ -317,13 +331,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.counts[op]++
 	q := s.quirks
+	s.requests++
+	w.Header().Set("X-Amz-Request-Id", fmt.Sprintf("%016X", s.requests))
 	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
 	s.mu.Unlock()
 	fault := None
 	if q.Fault != nil {
 		fault = q.Fault(op, key)
 	}
-	if s.before(w, r, fault) {
+	if s.before(w, r, op, fault) {
 		return
 	}
 	a := s.answer(r, q, op, bucket, key)
@@ -331,7 +347,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // before plays the faults that keep a request from being done.
-func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) bool {
+func (s *Server) before(w http.ResponseWriter, r *http.Request, op string, fault Fault) bool {
 	refuse := func(status int, code string) bool {
 		_, _ = io.Copy(io.Discard, r.Body)
 		writeError(w, r, status, code, "")
@@ -357,7 +373,11 @@ func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) boo
 		return refuse(200, "InternalError")
 	case FalseYes:
 		_, _ = io.Copy(io.Discard, r.Body)
-		fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		fmt.Fprint(w, falseYes[op])
+		return true
+	case Page, Blank, Missing:
+		_, _ = io.Copy(io.Discard, r.Body)
+		writePage(w, r, fault)
 		return true
 	case Babble:
 		babble(w)
@@ -373,6 +393,27 @@ func (s *Server) before(w http.ResponseWriter, r *http.Request, fault Fault) boo
 		}
 	}
 	return false
+}
+
+// falseYes are the answers of requests that have made something.
+var falseYes = map[string]string{
+	"CompleteMultipartUpload": `<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>`,
+	"CopyObject":              `<CopyObjectResult><ETag>"x"</ETag></CopyObjectResult>`,
+	"UploadPartCopy":          `<CopyPartResult><ETag>"x"</ETag></CopyPartResult>`,
+}
+
+// writePage answers in the place of a store: a login page, an empty page, or a proxy that
+// does not know the store.
+func writePage(w http.ResponseWriter, r *http.Request, fault Fault) {
+	page := map[Fault]string{Page: "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><br></body></html>\n", Missing: "404 page not found\n"}[fault]
+	if page != "" {
+		w.Header().Set("Content-Type", "text/html")
+	}
+	if r.Method != "HEAD" {
+		w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+	}
+	w.WriteHeader(map[Fault]int{Page: 200, Blank: 200, Missing: 404}[fault])
+	_, _ = io.WriteString(w, page)
 }
 
 // babble goes on talking once the answer has been read.
@@ -411,6 +452,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, a answer, fault F
 		writeError(w, r, a.status, a.code, a.msg)
 		return
 	}
+	a.body = spoil(a, fault)
 	for name, value := range a.header {
 		w.Header().Set(name, value)
 	}
@@ -426,6 +468,24 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, a answer, fault F
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(a.body)
+}
+
+// spoil returns the body of an answer as a fault leaves it, if it is a document.
+func spoil(a answer, fault Fault) []byte {
+	doc, isXML := bytes.CutPrefix(a.body, []byte(xml.Header))
+	if !isXML {
+		return a.body
+	}
+	switch fault {
+	case Cut:
+		return a.body[:len(a.body)-len(doc)/2]
+	case OtherRoot:
+		return []byte(xml.Header + "<ListAllMyBucketsResult><Owner></Owner></ListAllMyBucketsResult>")
+	case NoFields:
+		name, _, _ := bytes.Cut(doc[1:], []byte(">"))
+		return fmt.Appendf(nil, "%s<%s></%s>", xml.Header, name, name)
+	}
+	return a.body
 }
 
 func writeError(w http.ResponseWriter, r *http.Request, status int, code, msg string) {
