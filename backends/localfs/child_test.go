@@ -20,10 +20,11 @@ import (
 // child is the test binary as another process.
 func child(name string, args []string) {
 	run := map[string]func(args []string) error{
-		"readonly": childReadOnly,
-		"lock":     childLock,
-		"trace":    childTrace,
-		"loop":     childLoop,
+		"readonly":  childReadOnly,
+		"lock":      childLock,
+		"trace":     childTrace,
+		"loop":      childLoop,
+		"automount": childAutomount,
 	}[name]
 	if err := run(args); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -42,8 +42,8 @@ type Options struct {
 
 	// RequireMount refuses a root that no mounted file system but that of "/"
 	// holds: some mount point other than "/" has to be ROOT or a directory above
-	// it. Automount points (autofs) do not count before something is mounted on
-	// them. So the mount point of a disk that is not there is refused when it lies
+	// it. ROOT is opened first, so that an automounter (autofs) mounts its disk.
+	// So the mount point of a disk that is not there is refused when it lies
 	// on the root file system, and nothing is made in it. An empty mount point on
 	// a file system that is itself mounted (/home/disk on a mounted /home) cannot
 	// be told from a directory: let ROOT be below the mount point of its own disk.
@@ -121,22 +121,34 @@ func (s *Store) Find(context.Context) error {
 
 // openRoot opens ROOT as it is. The error wraps fs.ErrNotExist when there is none.
 func (s *Store) openRoot() (*dir, error) {
-	if err := s.checkMount(); err != nil {
+	d, err := s.open(s.root)
+	if s.opt.RequireMount && errors.Is(err, fs.ErrNotExist) {
+		// The mount point of a disk that is not there is no root without copies.
+		if err := s.checkAbove(s.root); err != nil {
+			return nil, err
+		}
+	}
+	return d, err
+}
+
+// open opens a directory by its path, if it is where a root may be.
+func (s *Store) open(path string) (*dir, error) {
+	d, err := openPath(path, s.opt.Fault)
+	if err != nil {
 		return nil, err
 	}
-	return openPath(s.root, s.opt.Fault)
+	if err := s.checkMount(d); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // makeRoot opens ROOT, and makes it and what is missing above it.
-func (s *Store) makeRoot() (*dir, error) {
-	if err := s.checkMount(); err != nil {
-		return nil, err
-	}
-	return s.makePath(s.root)
-}
+func (s *Store) makeRoot() (*dir, error) { return s.makePath(s.root) }
 
 func (s *Store) makePath(path string) (*dir, error) {
-	d, err := openPath(path, s.opt.Fault)
+	d, err := s.open(path)
 	if !errors.Is(err, fs.ErrNotExist) || path == "/" {
 		return d, err
 	}
@@ -155,7 +167,7 @@ func (s *Store) makePath(path string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openPath(path, s.opt.Fault)
+	return s.open(path)
 }
 
 // checkCopyName refuses a name that no copy has, before it reaches the file system.

@@ -1,68 +1,81 @@
 package localfs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
-// checkMount enforces Options.RequireMount.
-func (s *Store) checkMount() error {
+// checkMount enforces Options.RequireMount for an open directory. It has to be open: an
+// automounter mounts what somebody opens, and does not unmount it then.
+func (s *Store) checkMount(d *dir) error {
 	if !s.opt.RequireMount {
 		return nil
 	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
+	point, err := d.mountPoint()
 	if err != nil {
-		return fmt.Errorf("find what is mounted on %s: %w", s.root, err)
+		return fmt.Errorf("find what is mounted on %s: %w", d.path(), err)
 	}
-	if mountPoint(string(info), resolve(s.root)) == "/" {
-		return fmt.Errorf("%s is not on a mounted file system, and require_mount asks for one: mount it first", s.root)
+	if point == "/" {
+		return s.notMounted()
 	}
 	return nil
 }
 
-// resolve follows the links in path as far as it exists.
-func resolve(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil || path == "/" {
-		return real
-	}
-	return filepath.Join(resolve(filepath.Dir(path)), filepath.Base(path))
+func (s *Store) notMounted() error {
+	return fmt.Errorf("%s is not on a mounted file system, and require_mount asks for one: mount it first", s.root)
 }
 
-// mountPoint finds the longest mount point that path is at or below. mountinfo is
-// as proc_pid_mountinfo(5) describes it: the fifth field is the mount point, and
-// the type follows a field "-".
-func mountPoint(mountinfo, path string) string {
-	found := "/"
+// checkAbove enforces Options.RequireMount for a directory that is not there, by what is
+// above it.
+func (s *Store) checkAbove(path string) error {
+	d, err := s.open(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.checkAbove(filepath.Dir(path))
+	}
+	if err != nil {
+		return err
+	}
+	return d.close()
+}
+
+// mountPoint returns where the file system is mounted that d is on: "/" also for one
+// that is mounted nowhere, or not below the root directory of palhm.
+func (d *dir) mountPoint() (string, error) {
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", d.f.Fd()))
+	if err != nil {
+		return "", err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	return findMount(string(mounts), mountID(string(info))), nil
+}
+
+// mountID is the mnt_id in a file as proc_pid_fdinfo(5) describes it.
+func mountID(fdinfo string) string {
+	for line := range strings.Lines(fdinfo) {
+		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			return strings.TrimSpace(id)
+		}
+	}
+	return ""
+}
+
+// findMount returns the mount point with that id. mountinfo is as proc_pid_mountinfo(5)
+// describes it: the first field is the id and the fifth the mount point, with blanks
+// written as \040; the type follows a field "-".
+func findMount(mountinfo, id string) string {
 	for line := range strings.Lines(mountinfo) {
 		fields := strings.Fields(line)
 		_, after, _ := strings.Cut(line, " - ")
-		if len(fields) < 5 || strings.HasPrefix(after, "autofs ") {
-			continue
-		}
-		point := unescape(fields[4])
-		rest, ok := strings.CutPrefix(path, point)
-		if ok && (rest == "" || rest[0] == '/') && len(point) > len(found) {
-			found = point
+		if len(fields) >= 5 && fields[0] == id && !strings.HasPrefix(after, "autofs ") {
+			return fields[4]
 		}
 	}
-	return found
-}
-
-// unescape undoes the octal escapes, such as \040 for a blank.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return "/"
 }
