@@ -51,7 +51,7 @@ func execParams() []Param {
 		{Name: "clean_env", Type: "bool", Default: "False", KeywordOnly: true, Doc: "env is the whole environment"},
 		{Name: "ec", Type: "string or int", Default: `"0"`, KeywordOnly: true, Doc: `the good exit codes: "0", "==3", "<2", "<=2", ">1", ">=0" or "0-1". A process killed by a signal is never good`},
 		{Name: "cwd", Type: "string", Default: "None", KeywordOnly: true, Doc: "working directory, an absolute path; None is palhm's own"},
-		{Name: "user", Type: "string or int", Default: "None", KeywordOnly: true, Doc: "user to run as, by name or number, which only root can; None is palhm's own"},
+		{Name: "user", Type: "string or int", Default: "None", KeywordOnly: true, Doc: "user to run as, by name or number, which only root can; the variables HOME, USER and LOGNAME are its own unless env sets them, also with clean_env. None is palhm's own"},
 		{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: `such as "90s", "2h", "1h30m" or "7d"; None is no limit`},
 		{Name: "stdin", Type: "string, secret or file", Default: "None", KeywordOnly: true, Doc: `what the command reads: a string or secret is content, file("/p") a path. Only the first stage of a pipeline may have it; None is /dev/null`},
 		{Name: "sigpipe", Type: "bool", Default: "False", KeywordOnly: true, Doc: "being killed by SIGPIPE is good, as for yes before head"},

@@ -9,6 +9,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	setLogin()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
