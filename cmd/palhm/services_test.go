@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,4 +178,110 @@ func awaitFile(t *testing.T, file string) string {
 	}
 	t.Fatalf("%s has not come", file)
 	return ""
+}
+
+// Times of the day that are shipped: a calendar of systemd, a line of a crontab, and a
+// local time in an example.
+var (
+	calendar  = regexp.MustCompile(`(?m)^OnCalendar=.*?(\d{1,2}):(\d{2})(?::\d{2})?$`)
+	cronEntry = regexp.MustCompile(`(?m)^#?\s*(\d{1,2}) (\d{1,2}) \S+ \S+ \S+ .*palhm`)
+	localTime = regexp.MustCompile(`\d{4}-\d{2}-\d{2}[T ](\d{2}):(\d{2}):\d{2}[+-](?:0[1-9]|1\d):\d{2}`)
+	delay     = regexp.MustCompile(`(?m)^RandomizedDelaySec=(\S+)$`)
+)
+
+// From 01:00 to 03:30 an hour is missing, or comes twice, in the nights in which the
+// clocks change: what is to run then does not, or runs twice.
+func TestShippedTimesExistEveryNight(t *testing.T) {
+	found := 0
+	check := func(file, what string, hour, minute string, late time.Duration) {
+		found++
+		h, _ := strconv.Atoi(hour)
+		m, _ := strconv.Atoi(minute)
+		from := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute
+		if from+late >= time.Hour && from <= 3*time.Hour+30*time.Minute {
+			t.Errorf("%s: %q lies between 01:00 and 03:30 (it may begin %v late)", file, what, late)
+		}
+	}
+	for _, file := range shippedTexts(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var late time.Duration
+		if m := delay.FindSubmatch(text); m != nil {
+			if late, err = time.ParseDuration(string(m[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+		calendars := calendar.FindAllSubmatch(text, -1)
+		if n := strings.Count("\n"+string(text), "\nOnCalendar="); n != len(calendars) {
+			t.Errorf("%s: of %d lines of OnCalendar= the test can read %d", file, n, len(calendars))
+		}
+		for _, m := range calendars {
+			check(file, string(m[0]), string(m[1]), string(m[2]), late)
+		}
+		for _, m := range cronEntry.FindAllSubmatch(text, -1) {
+			check(file, string(m[0]), string(m[2]), string(m[1]), 0)
+		}
+		if strings.HasSuffix(file, ".md") {
+			for _, m := range localTime.FindAllSubmatch(text, -1) {
+				check(file, string(m[0]), string(m[1]), string(m[2]), 0)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("got %d times, want those of the timer, the crontab and README.md", found)
+	}
+}
+
+// shippedTexts are the scripts, the units and the documents, and not the tests.
+func shippedTexts(t *testing.T) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
+			return fs.SkipDir
+		case d.Type().IsRegular() && (strings.HasPrefix(path, scriptsDir) || strings.HasSuffix(path, ".md") || strings.HasSuffix(path, ".star")):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// systemd itself says that the timer elapses on every day around a change of the clocks.
+func TestTimerElapsesWhenTheClocksChange(t *testing.T) {
+	requires(t, "systemd-analyze")
+	text, err := os.ReadFile(filepath.Join(scriptsDir, "systemd/palhm@.timer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	when := regexp.MustCompile(`(?m)^OnCalendar=(.*)$`).FindSubmatch(text)
+	next := regexp.MustCompile(`(?:Next elapse|Iter\. #\d+): \w+ (\S+)`)
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe"} {
+		for month, days := range map[string]int{"2026-03": 31, "2026-04": 30, "2026-10": 31, "2026-11": 30} {
+			cmd := exec.Command("systemd-analyze", "calendar", "--iterations="+strconv.Itoa(days), "--base-time="+month+"-01", string(when[1]))
+			cmd.Env = append(os.Environ(), "TZ="+zone, "LC_ALL=C")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			seen := next.FindAllSubmatch(out, -1)
+			if len(seen) != days {
+				t.Errorf("%s, %s: got %d times, want %d:\n%s", zone, month, len(seen), days, out)
+				continue
+			}
+			for i, m := range seen {
+				if want := fmt.Sprintf("%s-%02d", month, i+1); string(m[1]) != want {
+					t.Errorf("%s: got %s, want it on %s", zone, m[1], want)
+					break
+				}
+			}
+		}
+	}
 }
