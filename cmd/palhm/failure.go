@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,8 +10,10 @@ import (
 	"palhm/runtime/words"
 )
 
-// shownStderr is how many of the last lines of a stage's stderr an error shows.
-const shownStderr = 20
+const (
+	shownStderr = 20  // last lines of a stage's stderr that an error shows
+	shownLine   = 800 // bytes of each; a mail takes no more than 998 (RFC 5322, 2.1.1)
+)
 
 // failure is an error of a run as a log tells it: in lines for people, as an
 // object in JSON.
@@ -99,14 +100,9 @@ func newStageFailure(s *proc.StageError) stageFailure {
 
 // lastLines returns the last lines of what a process wrote, each safe to look at.
 func lastLines(text []byte, most int) []string {
-	text = bytes.TrimRight(text, "\r\n")
-	if len(text) == 0 {
-		return nil
-	}
-	lines := strings.Split(string(text), "\n")
-	lines = lines[max(0, len(lines)-most):]
+	lines := words.LastLines(text, most)
 	for i, l := range lines {
-		lines[i] = words.Visible(strings.TrimRight(l, "\r"))
+		lines[i] = words.Shorten(words.Visible(l), shownLine)
 	}
 	return lines
 }

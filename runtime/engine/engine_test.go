@@ -792,6 +792,23 @@ func TestHeldOutputIsBounded(t *testing.T) {
 	}
 }
 
+// A bar of progress without one line end must not push out what comes after it, nor a
+// long line what it ends with.
+func TestHeldOutputKeepsTheEnd(t *testing.T) {
+	for script, want := range map[string]string{
+		`yes 12345678% | head -n 20000 | tr '\n' '\r'; echo why`:                   "why\n",
+		`printf 'first '; yes 123456789 | head -n 20000 | tr -d '\n'; echo ' why'`: "[...]",
+	} {
+		f := newFixture(t)
+		f.Quiet = true
+		f.run(t, routineTask(step(sh("("+script+") >&2; exit 1"))))
+		got := f.stderr.String()
+		if !strings.Contains(got, want) || !strings.HasSuffix(got, "why\n") || len(got) > 9<<10 {
+			t.Errorf("%s: got %d bytes: %.60q ... %q", script, len(got), got, got[max(0, len(got)-40):])
+		}
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	f := newFixture(t)
 	f.Environ = append(os.Environ(), "KEPT=1", "CHANGED=old", "TOKEN=from-env")

@@ -3,7 +3,10 @@ package engine
 import (
 	"bytes"
 	"io"
+	"strings"
 	"sync"
+
+	"palhm/runtime/words"
 )
 
 // maxHeld is how much of a task's output is held back with -q: its last part says
@@ -46,9 +49,9 @@ func (o *output) stderr(level int) io.WriteCloser {
 	case o.e.Verbosity < level || o.e.Stderr == nil:
 		return nil
 	case o.e.Quiet:
-		return &lines{w: holder{o}}
+		return &wholeLines{w: holder{o}}
 	}
-	return &lines{w: &locked{o: o, w: o.e.Stderr}}
+	return &wholeLines{w: &locked{o: o, w: o.e.Stderr}}
 }
 
 // release shows what was held back, or hands it on: whether the failure of a task is
@@ -65,9 +68,9 @@ func (o *output) release() {
 		return
 	}
 	if o.cut {
-		// Begin with a whole line.
-		if i := bytes.IndexByte(o.held, '\n'); i >= 0 {
-			o.held = o.held[i+1:]
+		// Begin with a whole line, if there is one.
+		if i := bytes.IndexAny(o.held, "\r\n") + 1; i < len(o.held) {
+			o.held = o.held[i:]
 		}
 		io.WriteString(o.e.Stderr, "[...]\n") //nolint:errcheck // there is nobody left to tell
 	}
@@ -103,38 +106,56 @@ func (l *locked) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// maxLine is how much of an unfinished line is held together.
+// maxLine is how many bytes of a line are shown; more is cut in its middle.
 const maxLine = 8 << 10
 
-// lines passes whole lines on, so that those of two processes do not mix.
-type lines struct {
+// wholeLines passes whole lines on, so that those of two processes do not mix, and of
+// a line that is written over its end.
+type wholeLines struct {
 	mu  sync.Mutex
 	w   io.Writer
-	buf []byte
+	buf []byte // the beginning of a line that has not ended
 }
 
-func (l *lines) Write(b []byte) (int, error) {
+func (l *wholeLines) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = append(l.buf, b...)
-	end := bytes.LastIndexByte(l.buf, '\n') + 1
-	if end == 0 && len(l.buf) > maxLine {
-		end = len(l.buf)
+	var whole []byte
+	for part := range bytes.Lines(b) {
+		l.add(part)
+		if part[len(part)-1] == '\n' {
+			whole = append(whole, l.take()...)
+		}
 	}
-	if end > 0 {
-		l.w.Write(l.buf[:end]) //nolint:errcheck
-		l.buf = append(l.buf[:0], l.buf[end:]...)
+	if len(whole) > 0 {
+		l.w.Write(whole) //nolint:errcheck
 	}
 	return len(b), nil
 }
 
+// add keeps of a line only what take may need.
+func (l *wholeLines) add(part []byte) {
+	l.buf = append(l.buf, part...)
+	if over := bytes.LastIndexByte(bytes.TrimRight(l.buf, "\r\n"), '\r'); over >= 0 {
+		l.buf = append(l.buf[:0], l.buf[over+1:]...)
+	}
+	if len(l.buf) > 4*maxLine {
+		l.buf = append(l.buf[:maxLine], l.buf[len(l.buf)-maxLine:]...)
+	}
+}
+
+func (l *wholeLines) take() string {
+	line := words.Final(strings.TrimSuffix(string(l.buf), "\n"))
+	l.buf = l.buf[:0]
+	return words.Shorten(line, maxLine) + "\n"
+}
+
 // Close writes what is left as a line.
-func (l *lines) Close() error {
+func (l *wholeLines) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.buf) > 0 {
-		l.w.Write(append(l.buf, '\n')) //nolint:errcheck
-		l.buf = nil
+		io.WriteString(l.w, l.take()) //nolint:errcheck
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func failed() *report.Notice {
 		Error: "task backup: object all.sql: stage 1 of 2 (pg_dump shop): exit code 1, want 0\n  in nightly(), called at site.star:3:1",
 		Pos:   "site.star:12:5", Note: "the partial copy was removed",
 		Stages: []report.Stage{
-			{Error: "stage 1 of 2 (pg_dump shop): exit code 1, want 0", Stderr: []string{"  pg_dump: error: no\tconnection", "", "detail: # is the server up?", `\x1b[31mred`, strings.Repeat("x", 300)}},
+			{Error: "stage 1 of 2 (pg_dump shop): exit code 1, want 0", Stderr: []string{"  pg_dump: error: no\tconnection", "", "detail: # is the server up?", `\x1b[31mred`, strings.Repeat("x", 1000) + " why"}},
 			{Error: "stage 2 of 2 (zstd): stopped by palhm (SIGTERM)"},
 		},
 		Also: []string{"task backup: object etc.tar: it failed: too"},

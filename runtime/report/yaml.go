@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"palhm/runtime/words"
 )
 
 // yamlWriter writes mappings, lists of texts and of mappings, and comments. Whatever
@@ -104,20 +106,14 @@ func (y *yamlWriter) list(key string, values []string) {
 	y.close()
 }
 
-// maxBlockLine is what a line of a block is cut to, in characters; see also maxLine.
-const maxBlockLine = 240
-
 // block writes lines as a text that is shown as it is, for a person to read. What
-// cannot be printed becomes U+FFFD, and a line that is too long is cut.
-func (y *yamlWriter) block(key string, lines []string) {
+// cannot be printed becomes U+FFFD, and a line that is too long is cut in its middle.
+func (y *yamlWriter) block(key string, text []string) {
 	y.line(key + ": |2") // the 2 allows for a first line that begins with blanks
 	indent := strings.Repeat("  ", y.depth+1)
-	for _, l := range lines {
+	for _, l := range text {
 		l = strings.Map(printable, strings.ReplaceAll(strings.ToValidUTF8(l, "\ufffd"), "\t", "    "))
-		if r := []rune(l); len(r) > maxBlockLine {
-			l = head(string(r[:maxBlockLine]), maxLine) + " ..."
-		}
-		y.b.WriteString(strings.TrimRight(indent+l, " ") + "\n")
+		y.b.WriteString(strings.TrimRight(indent+words.Shorten(l, maxLine), " ") + "\n")
 	}
 }
 

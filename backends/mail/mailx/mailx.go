@@ -17,6 +17,7 @@ import (
 	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
+	"palhm/runtime/words"
 )
 
 const (
@@ -146,8 +147,8 @@ func (m *Mailer) explain(ctx context.Context, err error) error {
 	if stage.Code == notStarted {
 		text += m.whyNotStarted()
 	}
-	for _, l := range tail(string(stage.Stderr)) {
-		text += "\n  | " + l
+	for _, l := range words.LastLines(stage.Stderr, lastWords) {
+		text += "\n  | " + words.Shorten(l, maxLine)
 	}
 	return errors.New(text)
 }
@@ -160,13 +161,4 @@ func (m *Mailer) whyNotStarted() string {
 		return "; is it installed?"
 	}
 	return "; there is " + file + ", so look for what it calls, or for what its first line names"
-}
-
-func tail(stderr string) []string {
-	stderr = strings.TrimRight(stderr, "\r\n")
-	if stderr == "" {
-		return nil
-	}
-	lines := strings.Split(stderr, "\n")
-	return lines[max(0, len(lines)-lastWords):]
 }
