@@ -162,7 +162,9 @@ func TestGPG(t *testing.T) {
 }
 
 func TestEncryptionNeedsSomebodyToReadIt(t *testing.T) {
-	for _, expr := range []string{`gpg_encrypt()`, `gpg_encrypt(recipient = [])`, `age_encrypt()`, `age_encrypt(recipient = "")`, `openssl_encrypt(password = "")`, `openssl_encrypt("hunter2")`} {
+	for _, expr := range []string{`gpg_encrypt()`, `gpg_encrypt(recipient = [])`, `age_encrypt()`, `age_encrypt(recipient = "")`, `openssl_encrypt(password = "")`, `openssl_encrypt("hunter2")`,
+		`openssl_encrypt(secret(env = "P"), cipher = "a")`, `openssl_encrypt(secret(env = "P"), cipher = "none")`,
+		`gpg_encrypt(recipient = ["A", ""])`, `age_encrypt(recipient = "age1", recipients_file = "")`} {
 		if _, err := tryLibrary(t, expr); err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%s: got the error %v, want one that says what is wanted", expr, err)
 		}

@@ -61,8 +61,8 @@ func publicNames(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^(?:def )?([a-z]\w*)(?: = |\()`).FindAllSubmatch(text, -1) {
-		names = append(names, fmt.Sprintf("%q", m[1]))
+	for _, m := range regexp.MustCompile(`(?m)^(?:def ([a-z]\w*)\(|([a-z]\w*) = )`).FindAllSubmatch(text, -1) {
+		names = append(names, fmt.Sprintf("%q", append(m[1], m[2]...)))
 	}
 	return names
 }

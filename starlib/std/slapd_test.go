@@ -9,14 +9,15 @@ import (
 	"palhm/runtime/plan"
 )
 
-// newDirectory writes slapd's configuration: two directories, the second with a
-// name that LDIF has to wrap.
+// newDirectory writes slapd's configuration: three directories, the second with a
+// name that LDIF has to wrap, the third with one that it has to encode.
 func newDirectory(t *testing.T) *place {
 	t.Helper()
 	needs(t, "slapd", "slapadd", "slapcat", "slaptest", "ldapsearch", "ldapmodify")
 	p := newPlace(t)
 	p.mkdir("one")
 	p.mkdir("two")
+	p.mkdir("three")
 	p.write("slapd.conf", fmt.Sprintf(`
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -33,6 +34,9 @@ directory %[1]s/one
 database mdb
 suffix %[2]q
 directory %[1]s/two
+database mdb
+suffix "o=Müller"
+directory %[1]s/three
 `, p.dir, secondSuffix))
 	return p
 }
@@ -67,7 +71,7 @@ func TestSlapd(t *testing.T) {
 	conf := from.path("slapd.conf")
 	from.write("one.ldif", directoryLDIF())
 	from.write("two.ldif", "dn: "+secondSuffix+"\nobjectClass: organization\n\n")
-	from.sh("slapadd -f slapd.conf -b dc=example,dc=org -l one.ldif; slapadd -f slapd.conf -n 2 -l two.ldif")
+	from.sh("slapadd -f slapd.conf -b dc=example,dc=org -l one.ldif; slapadd -f slapd.conf -n 2 -l two.ldif; printf 'dn: o=Müller\nobjectClass: organization\n\n' | slapadd -f slapd.conf -n 3")
 	uri := "ldapi://" + strings.ReplaceAll(from.path("socket"), "/", "%2F")
 	from.serve("ldapsearch -x -H "+uri+" -b '' -s base", "slapd", "-f", conf, "-h", uri, "-d", "0")
 
@@ -79,6 +83,7 @@ func TestSlapd(t *testing.T) {
 		"first":           `"-f", %q`,
 		"by suffix":       `"-f", %q, "-b", "dc=example,dc=org"`,
 		"second by index": `"-f", %q, "-n", "2"`,
+		"third by index":  `"-f", %q, "-n", "3"`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dump := library(t, "slapcat("+fmt.Sprintf(args, conf)+")")

@@ -2,6 +2,7 @@ package std_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -123,4 +124,27 @@ func TestTarToleratesAChangingFile(t *testing.T) {
 	grow := `tar("--checkpoint=10", "--checkpoint-action=exec=echo more >>tree/a", "tree")`
 	p.run(library(t, grow+`(ec = "1")`), nil) // tar does notice
 	p.run(library(t, grow), nil)
+}
+
+// A name is the name of one file, whatever characters it has.
+func TestTarOfAnyName(t *testing.T) {
+	p := newPlace(t)
+	gnuTar(t, p)
+	names := []string{`a\nb`, "a\nb", "-x", "--help", "@x", "*", `it's "quoted"`}
+	quoted := ""
+	for _, name := range names {
+		p.write(name, "this is "+name)
+		quoted += fmt.Sprintf(", %q", name)
+	}
+	archive := p.run(library(t, fmt.Sprintf(`tar("--"%s)`, quoted)), nil)
+	to := newPlace(t)
+	to.run(inverse(t, library(t, "tar")), archive)
+	for _, name := range names {
+		if got, err := os.ReadFile(to.path(name)); string(got) != "this is "+name {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	}
+	one := newPlace(t)
+	one.run(library(t, `tar.inverse("--", "a\\nb")`), archive)
+	one.sh(`test -f 'a\nb'; test "$(ls | wc -l)" = 1`)
 }
