@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -143,12 +142,14 @@ func (s *Store) newClient(cfg aws.Config) *client {
 }
 
 // transport sets up HTTP/1.1: parts travel on connections of their own, and one of
-// them that stalls holds up no other.
+// them that stalls holds up no other. The SDK's transport comes with HTTP/2 in its TLS
+// hello, which a server would take as an offer.
 func (s *Store) transport(t *http.Transport) {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	t.DialContext = s.dial(dialer.DialContext)
-	t.ForceAttemptHTTP2 = false
-	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	t.MaxIdleConnsPerHost = 16
 	t.IdleConnTimeout = s.opt.Stall / 2
 	t.WriteBufferSize = 256 << 10

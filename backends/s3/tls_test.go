@@ -7,17 +7,23 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"palhm/backends/s3"
 	"palhm/backends/s3/s3test"
 )
 
@@ -113,13 +119,160 @@ func TestServersTLS(t *testing.T) {
 	}
 }
 
+// serveTLS serves over TLS, offers HTTP/2 as most servers do, and refuses requests that are
+// made with it, for which palhm's connections are not made. It ends with the test.
+func serveTLS(t testing.TB, h http.Handler) (url, caFile string) {
+	t.Helper()
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("got a request in %s", r.Proto)
+		}
+		h.ServeHTTP(w, r)
+	}))
+	front.EnableHTTP2 = true
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	writePEM(t, caFile, "CERTIFICATE", front.Certificate().Raw)
+	return front.URL, caFile
+}
+
+// TestServerOffersHTTP2, whoever says what certificates to trust.
+func TestServerOffersHTTP2(t *testing.T) {
+	for name, trust := range map[string]func(t *testing.T, o *s3.Options, caFile string){
+		"ca_file":       func(_ *testing.T, o *s3.Options, caFile string) { o.CAFile = caFile },
+		"AWS_CA_BUNDLE": func(t *testing.T, _ *s3.Options, caFile string) { t.Setenv("AWS_CA_BUNDLE", caFile) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := s3test.New(t, s3test.Quirks{})
+			o := small(t, srv)
+			url, caFile := serveTLS(t, srv)
+			o.Endpoint = url
+			trust(t, &o, caFile)
+			if err := wholeLife(t, open(t, o)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestSystemTrust is the same with the system's certificates, which a process reads once.
+func TestSystemTrust(t *testing.T) {
+	if endpoint := os.Getenv("PALHM_TEST_TLS_ENDPOINT"); endpoint != "" { // in the child
+		withKeys(t)
+		o := s3.Options{Bucket: "bucket", Endpoint: endpoint, PartSize: part, MinPart: part, LockDir: t.TempDir(), StateDir: t.TempDir()}
+		if err := wholeLife(t, open(t, o)); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	url, caFile := serveTLS(t, s3test.New(t, s3test.Quirks{MinPart: part}))
+	child := exec.Command(os.Args[0], "-test.run", "^TestSystemTrust$")
+	child.Env = append(os.Environ(), "PALHM_TEST_TLS_ENDPOINT="+url, "SSL_CERT_FILE="+caFile, "SSL_CERT_DIR=/nonexistent")
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// nginxConf is that of a proxy before a store, with the usual "ssl http2".
+const nginxConf = `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr crit;
+events {}
+http {
+	access_log off;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	server {
+		listen unix:%s ssl http2;
+		ssl_certificate %s;
+		ssl_certificate_key %s;
+		client_max_body_size 0;
+		location / {
+			proxy_pass %s;
+			proxy_set_header Host $http_host;
+		}
+	}
+}
+`
+
+// TestNginxWithHTTP2 before a store.
+func TestNginxWithHTTP2(t *testing.T) {
+	nginx, err := exec.LookPath("/usr/sbin/nginx")
+	if err != nil {
+		t.Skip("needs /usr/sbin/nginx, of Debian's nginx-light")
+	}
+	srv, ca, dir := s3test.New(t, s3test.Quirks{}), newAuthority(t), t.TempDir()
+	cert, key := ca.issue(t, dir)
+	socket := filepath.Join(dir, "socket")
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, nginxConf, socket, cert, key, srv.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(nginx, "-p", dir, "-c", "nginx.conf", "-e", "stderr")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	o := small(t, srv)
+	o.Endpoint, o.CAFile = "https://"+forwardTo(t, socket), ca.file
+	if err := wholeLife(t, open(t, o)); err != nil {
+		t.Error(err)
+	}
+}
+
+// forwardTo returns the address of a TCP port, which nobody else can have taken, that
+// leads to a socket as soon as it is there.
+func forwardTo(t testing.TB, socket string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go forward(in, socket)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func forward(in net.Conn, socket string) {
+	defer in.Close()
+	var out net.Conn
+	for out == nil {
+		var err error
+		if out, err = net.Dial("unix", socket); err != nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	defer out.Close()
+	go func() {
+		_, _ = io.Copy(out, in)
+		_ = out.(*net.UnixConn).CloseWrite()
+	}()
+	_, _ = io.Copy(in, out)
+}
+
 // TestBodiesAreHashedOnce: over TLS a body is sent unsigned, with the checksum that was
 // computed for it, in a header and not behind it.
 func TestBodiesAreHashedOnce(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	var mu sync.Mutex
 	sent := map[string]int{}
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front, caFile := serveTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "PUT" {
 			mu.Lock()
 			sent[r.Header.Get("X-Amz-Content-Sha256")]++
@@ -130,11 +283,8 @@ func TestBodiesAreHashedOnce(t *testing.T) {
 		}
 		srv.ServeHTTP(w, r)
 	}))
-	front.StartTLS()
-	t.Cleanup(front.Close)
 	o := small(t, srv)
-	o.Endpoint, o.CAFile = front.URL, filepath.Join(t.TempDir(), "ca.pem")
-	writePEM(t, o.CAFile, "CERTIFICATE", front.Certificate().Raw)
+	o.Endpoint, o.CAFile = front, caFile
 	if err := wholeLife(t, open(t, o)); err != nil {
 		t.Error(err)
 	}

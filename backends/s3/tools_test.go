@@ -21,7 +21,7 @@ func withKeys(t testing.TB) {
 	t.Helper()
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "palhmtest", "AWS_SECRET_ACCESS_KEY": "palhmsecret", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "", "AWS_REGION": "us-east-1",
+		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "", "AWS_REGION": "us-east-1", "AWS_CA_BUNDLE": "",
 	} {
 		t.Setenv(name, value)
 	}
