@@ -100,8 +100,9 @@ func ctxSkip() *builtin {
 	return &builtin{
 		Doc: Doc{
 			Name: "ctx.skip",
-			Text: `Ends the routine, and all its steps, because there is nothing to do: it is well.
-ctx.attempt does not catch it. It has no use in a deferred function, nor in one that gives the objects of a group.`,
+			Text: `Ends the routine, and all its steps, because there is nothing to do: it is well. In a function that ctx.parallel calls it ends
+that function only, whose result is None. ctx.attempt does not catch it. It has no use in a deferred function, nor in one that gives the
+objects of a group.`,
 			Params: []Param{{Name: "msg", Type: "string", Doc: "why, for the log"}},
 		},
 		run: func(c *call) (starlark.Value, error) {

@@ -10,6 +10,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"palhm/runtime/plan"
 )
 
 func ctxParallel() *builtin {
@@ -18,6 +20,7 @@ func ctxParallel() *builtin {
 			Name: "ctx.parallel",
 			Text: `Calls functions at the same time, without arguments, and waits for all. The result is the list of what they returned, in their
 order. When one fails, the others are stopped, and the function that waits fails; ctx.attempt inside of one keeps its failure to itself.
+One that calls ctx.skip ends there and is well, with the result None: the others go on, and so does the function that waits.
 
 What these functions use of the one around them can no longer be changed from then on. They return values instead of appending to a list,
 and change copies: list(x), dict(x).
@@ -126,6 +129,11 @@ func (p *parallel) branch(ctx context.Context, cancel context.CancelCauseFunc, a
 	s := &strand{invocation: p.strand.invocation, ctx: ctx, cleaning: p.strand.cleaning, active: active,
 		above: p.aboveFor(fmt.Sprintf("branch %d of ctx.parallel", i+1))}
 	v, err := s.call(p.fns[i], nil)
+	if skip := err.skip(); skip != nil {
+		// The others may have something to do.
+		s.rt.Log(skip.Pos, plan.LogInfo, fmt.Sprintf("nothing to do in branch %d of ctx.parallel: %s", i+1, skip.Msg))
+		v, err = starlark.None, nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

@@ -164,7 +164,7 @@ signal, a time limit of the task, and ctx.skip.`,
 			e := c.strand.explain(err)
 			ended := c.strand.ended(e)
 			switch {
-			case e.skips() || ended != nil && errors.Is(e, context.Cause(c.strand.ctx)):
+			case e.skip() != nil || ended != nil && errors.Is(e, context.Cause(c.strand.ctx)):
 				return nil, e
 			case ended != nil:
 				return nil, ended

@@ -102,6 +102,24 @@ func held(v starlark.Value, visit func(starlark.Value)) {
 	}
 }
 
+// parts returns a value and what it holds, as far as others get to see that: what lists,
+// tuples, dicts and the results of ctx.attempt have in them, and what these have.
+func parts(v starlark.Value) []starlark.Value {
+	w := newWalk(func(v starlark.Value) bool {
+		switch v.(type) {
+		case starlark.Tuple, *starlark.List, *starlark.Dict, *outcomeValue:
+			return isContainer(v)
+		}
+		return false
+	})
+	w.height(v)
+	all := []starlark.Value{v}
+	for _, c := range w.found {
+		held(c, func(x starlark.Value) { all = append(all, x) })
+	}
+	return all
+}
+
 // identity is what two occurrences of a container have in common.
 func identity(v starlark.Value) any {
 	if t, ok := v.(starlark.Tuple); ok {

@@ -81,23 +81,52 @@ func (f *function) Run(ctx context.Context, rt plan.Runtime) error {
 	if err != nil {
 		return err
 	}
-	if text := neverRan(result); text != "" {
-		return f.wrongResult(text)
+	if result == starlark.False {
+		return f.l.wrongResult(f.fn, "returned False, which means nothing here; ctx.fail(text) ends a routine as a failure")
+	}
+	if wrong := f.l.unseen(f.fn, result); wrong != nil {
+		return wrong
 	}
 	return nil
 }
 
-// neverRan says what is wrong with a result that looks as if it did something.
-func neverRan(v starlark.Value) string {
-	switch v := v.(type) {
-	case *execValue, *pipelineValue, *taskValue, *dnssecValue:
-		return fmt.Sprintf("returned %s, which has not been run; ctx.run(...) runs it", describe(v))
-	case starlark.Bool:
-		if !v {
-			return "returned False, which means nothing here; ctx.fail(text) ends a routine as a failure"
+// unseen finds a failure, or what was never run, in the result of a function at which
+// nobody will look. It returns nil when there is none.
+func (l *loader) unseen(fn *starlark.Function, result starlark.Value) *Error {
+	if e := l.neverRan(fn, result); e != nil {
+		return e
+	}
+	for _, v := range parts(result) {
+		var failed error
+		var why string
+		switch v := v.(type) {
+		case *resultValue:
+			if v.err != nil {
+				failed, why = v.err, firstLine(v.err)
+			}
+		case *outcomeValue:
+			if v.err != nil {
+				failed, why = v.err, v.err.Msg
+			}
+		}
+		if failed != nil {
+			e := l.wrongResult(fn, "returned a result that is not ok")
+			e.Msg, e.Hint, e.cause = e.Msg+": "+why, "a failure that does not matter is not returned; without check = False it ends the function", failed
+			return e
 		}
 	}
-	return ""
+	return nil
+}
+
+// neverRan finds what was never run, and looks as if it was, in a function's result.
+func (l *loader) neverRan(fn *starlark.Function, result starlark.Value) *Error {
+	for _, v := range parts(result) {
+		switch v.(type) {
+		case *execValue, *pipelineValue, *taskValue, *dnssecValue, *sigmaskValue:
+			return l.wrongResult(fn, fmt.Sprintf("returned %s, which has not been run; ctx.run(...) runs it", describe(v)))
+		}
+	}
+	return nil
 }
 
 // Objects calls the function for the objects of a group.
@@ -108,11 +137,11 @@ func (f *function) Objects(ctx context.Context, rt plan.Runtime) ([]*plan.Object
 		return nil, err
 	}
 	if result == starlark.None {
-		return nil, f.wrongResult("returned None, want a list of objects; a function ends with return, and [] is a list without any")
+		return nil, f.l.wrongResult(f.fn, "returned None, want a list of objects; a function ends with return, and [] is a list without any")
 	}
 	var list []*objectValue
 	if err := toObjects(&list, result); err != nil {
-		return nil, f.wrongResult("returned what is no list of objects: " + firstLine(err))
+		return nil, f.l.wrongResult(f.fn, "returned what is no list of objects: "+firstLine(err))
 	}
 	objects := make([]*plan.Object, len(list))
 	for i, o := range list {
@@ -121,9 +150,9 @@ func (f *function) Objects(ctx context.Context, rt plan.Runtime) ([]*plan.Object
 	return objects, nil
 }
 
-// wrongResult is an error about what the function returned.
-func (f *function) wrongResult(text string) *Error {
-	return f.l.blameFunction(f.fn, fmt.Sprintf("the function %s %s", f.fn.Name(), text))
+// wrongResult is an error about what a function returned.
+func (l *loader) wrongResult(fn *starlark.Function, text string) *Error {
+	return l.blameFunction(fn, fmt.Sprintf("the function %s %s", fn.Name(), text))
 }
 
 // blameFunction makes an error that is placed where a function begins.

@@ -326,7 +326,7 @@ routine("t", f)
 }
 
 func TestFunctionSkipsAndGivesUp(t *testing.T) {
-	f := step(t, `routine("t", lambda ctx: ctx.parallel([lambda: ctx.attempt(lambda: ctx.skip("no news"))]))`)
+	f := step(t, `routine("t", lambda ctx: ctx.attempt(lambda: ctx.skip("no news")))`)
 	err := f.Run(t.Context(), new(fakeRuntime))
 	if skip, ok := errors.AsType[*plan.Skip](err); !ok || skip.Msg != "no news" || skip.Pos.Line != 1 {
 		t.Errorf("got %v, want a skip", err)
@@ -345,6 +345,127 @@ routine("t", f)`)
 	err = f.Run(t.Context(), new(fakeRuntime))
 	if _, skips := errors.AsType[*plan.Skip](err); skips || err == nil {
 		t.Errorf("got %v, want only the failure", err)
+	}
+}
+
+// A branch that has nothing to do ends itself and nothing else: the others go on, and so
+// does the function that waits for them.
+func TestBranchSkips(t *testing.T) {
+	rt := new(fakeRuntime)
+	skipped := make(chan struct{})
+	rt.run = func(ctx context.Context, s plan.Step) (*plan.Result, error) {
+		select {
+		case <-skipped:
+		case <-ctx.Done():
+		}
+		return new(plan.Result), ctx.Err()
+	}
+	log := &logRuntime{rt, func(msg string) {
+		if strings.Contains(msg, "no news") {
+			close(skipped)
+		}
+	}}
+	f := step(t, `
+def nothing(ctx):
+    ctx.attempt(lambda: ctx.parallel([lambda: ctx.attempt(lambda: ctx.skip("no news"))]) and ctx.skip("none at all"))
+def f(ctx):
+    got = ctx.parallel([lambda: ctx.run(exec("dump")).ok, lambda: nothing(ctx)])
+    ctx.log("%s, and on" % got)
+routine("t", f)`)
+	if err := f.Run(t.Context(), log); err != nil {
+		t.Fatalf("got %v, want no skip of the whole", err)
+	}
+	want := "nothing to do in branch 1 of ctx.parallel: no news\nnothing to do in branch 2 of ctx.parallel: none at all\n[True, None], and on"
+	if got := strings.Join(rt.log, "\n"); got != want {
+		t.Errorf("got the log\n%s\nwant\n%s", got, want)
+	}
+}
+
+// logRuntime tells of what is logged.
+type logRuntime struct {
+	*fakeRuntime
+	heard func(string)
+}
+
+func (l *logRuntime) Log(pos plan.Pos, level plan.LogLevel, msg string) {
+	l.fakeRuntime.Log(pos, level, msg)
+	l.heard(msg)
+}
+
+// What fails in one branch, or ends all, is not lost because another had nothing to do.
+func TestSkipSwallowsNothing(t *testing.T) {
+	sick := errors.New("the disk is sick")
+	rt := &fakeRuntime{run: func(context.Context, plan.Step) (*plan.Result, error) { return new(plan.Result), sick }}
+	for name, body := range map[string]string{
+		"before":          `ctx.parallel([lambda: ctx.skip("no news"), lambda: ctx.run(exec("dump"))], limit = 1)`,
+		"behind":          `ctx.parallel([lambda: ctx.run(exec("dump")), lambda: ctx.skip("no news")])`,
+		"in an attempt":   `ctx.attempt(lambda: ctx.parallel([lambda: ctx.skip("no news"), lambda: ctx.run(exec("dump"))])).ok or ctx.run(exec("dump"))`,
+		"deferred":        `[ctx.defer(lambda: ctx.run(exec("dump"))), ctx.parallel([lambda: ctx.skip("no news")]), ctx.skip("none")]`,
+		"from a branch":   `ctx.parallel([lambda: ctx.defer(lambda: ctx.run(exec("dump"))), lambda: ctx.skip("no news")])`,
+		"skip all, go on": `[ctx.parallel([lambda: ctx.skip("no news")]), ctx.run(exec("dump"))]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := step(t, "routine(\"t\", lambda ctx: "+body+")").Run(t.Context(), rt)
+			if _, skips := errors.AsType[*plan.Skip](err); skips || !errors.Is(err, sick) {
+				t.Errorf("got %v, want the failure", err)
+			}
+		})
+	}
+	// A cancel outweighs it.
+	cause := errors.New("told to stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	log := &logRuntime{new(fakeRuntime), func(string) { cancel(cause) }}
+	err := step(t, `routine("t", lambda ctx: ctx.parallel([lambda: ctx.skip("no news")] * 3, limit = 1))`).Run(ctx, log)
+	if _, skips := errors.AsType[*plan.Skip](err); skips || !errors.Is(err, cause) {
+		t.Errorf("got %v, want the cancel", err)
+	}
+}
+
+// Neither a group's function nor a deferred one can skip, in branches neither.
+func TestSkipIsRefused(t *testing.T) {
+	err := step(t, `routine("t", lambda ctx: ctx.defer(lambda: ctx.parallel([lambda: ctx.skip("x")])))`).Run(t.Context(), new(fakeRuntime))
+	if err == nil || !strings.Contains(err.Error(), "this is a deferred function") {
+		t.Errorf("got %v", err)
+	}
+	site, err := loadText(t, `backup("b", null(), groups = [group("g", lambda ctx: ctx.parallel([lambda: ctx.skip("x")]))])`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := site.Task("b").Backup.Groups[0].Make.Func.Objects(t.Context(), new(fakeRuntime)); err == nil || !strings.Contains(err.Error(), "it ends a routine") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A failure that a step hands to palhm is one, in whatever it stands; so is what was
+// never run and is returned by what nobody looks at.
+func TestReturnOfAFailure(t *testing.T) {
+	sick := errors.New("the disk is sick")
+	rt := &fakeRuntime{run: func(context.Context, plan.Step) (*plan.Result, error) { return new(plan.Result), sick }}
+	for body, want := range map[string]string{
+		`ctx.run(exec("dump"), check = False)`:                                       "returned a result that is not ok: the disk is sick\n",
+		`ctx.attempt(lambda: ctx.run(exec("dump")))`:                                 "returned a result that is not ok: ctx.run: the disk is sick\n",
+		`ctx.attempt(lambda: ctx.run(exec("dump"), check = False))`:                  "returned a result that is not ok: the disk is sick\n",
+		`ctx.parallel([lambda: None, lambda: ctx.run(exec("dump"), check = False)])`: "returned a result that is not ok: the disk is sick\n",
+		`{"a": (1, [ctx.run(exec("dump"), check = False)])}`:                         "returned a result that is not ok: the disk is sick\n",
+		`[1, exec("dump") | exec("zstd")]`:                                           "returned a pipeline, which has not been run\n",
+		`ctx.defer(lambda: exec("umount"))`:                                          "returned an exec, which has not been run\n",
+		`False`:                                                                      "returned False, which means nothing here\n",
+	} {
+		err := step(t, "routine(\"t\", lambda ctx: "+body+")").Run(t.Context(), rt)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", body, err, want)
+		} else if strings.Contains(want, "sick") && !errors.Is(err, sick) {
+			t.Errorf("%s: the cause is lost: %v", body, err)
+		}
+	}
+	for _, body := range []string{
+		`ctx.run(exec("dump"), check = False).stdout`,
+		`ctx.defer(lambda: ctx.run(exec("umount"), check = False))`,
+		`[ctx.run(exec("dump"), check = False).ok, False]`,
+	} {
+		if err := step(t, "routine(\"t\", lambda ctx: "+body+")").Run(t.Context(), rt); err != nil {
+			t.Errorf("%s: got %v", body, err)
+		}
 	}
 }
 

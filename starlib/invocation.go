@@ -53,21 +53,28 @@ func (inv *invocation) clean(ctx context.Context, d deferred, failed *Error) *Er
 	grace, cancel := inv.rt.Grace(ctx)
 	defer cancel()
 	s := &strand{invocation: inv, ctx: grace, above: d.above, cleaning: true}
-	_, err := s.call(d.fn, nil)
+	v, err := s.call(d.fn, nil)
+	if fn, ok := d.fn.(*starlark.Function); ok && err == nil {
+		err = inv.l.neverRan(fn, v)
+	}
 	if err == nil {
 		return failed
 	}
-	if failed == nil || failed.skips() {
+	if failed == nil || failed.skip() != nil {
 		return err
 	}
 	failed.also = append(failed.also, err)
 	return failed
 }
 
-// skips reports whether the function ended because it had nothing to do.
-func (e *Error) skips() bool {
-	_, ok := errors.AsType[*plan.Skip](e.cause)
-	return ok
+// skip returns why there was nothing to do when ctx.skip ended the function, or nil. e
+// may be nil.
+func (e *Error) skip() *plan.Skip {
+	if e == nil {
+		return nil
+	}
+	skip, _ := errors.AsType[*plan.Skip](e.cause)
+	return skip
 }
 
 // line is the message with the way out, if there is one.

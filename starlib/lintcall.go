@@ -76,8 +76,11 @@ func (lt *linter) lintCall(x *syntax.CallExpr) {
 	case methodKind:
 		d = *g.doc
 		lt.lintNow(x, d.Name)
-		if d.Name == "ctx.skip" {
+		switch d.Name {
+		case "ctx.skip":
 			lt.lintSkip(x)
+		case "ctx.defer":
+			lt.lintDeferred(x)
 		}
 	case unknownKind, noneKind:
 		return

@@ -144,13 +144,49 @@ func (lt *linter) lintReturns(fn *lintFunc) {
 			lt.warn(syntax.Start(x), "the step returns "+g.noun()+", which has not been run", "ctx.run(...) runs it")
 		case isFalse(x):
 			lt.warn(syntax.Start(x), "the step returns False, which means nothing here", "ctx.fail(text) ends a routine as a failure")
+		case lt.mayHaveFailed(x):
+			lt.warn(syntax.Start(x), "the step returns a result, and one that is not ok makes it fail", "a failure that does not matter is not returned; without check = False it ends the function")
 		}
 	}
+}
+
+// mayHaveFailed reports whether an expression is a result that nobody has looked at, or
+// a list of such.
+func (lt *linter) mayHaveFailed(x syntax.Expr) bool {
+	switch x := x.(type) {
+	case *syntax.ParenExpr:
+		return lt.mayHaveFailed(x.X)
+	case *syntax.ListExpr:
+		return slices.ContainsFunc(x.List, lt.mayHaveFailed)
+	case *syntax.TupleExpr:
+		return slices.ContainsFunc(x.List, lt.mayHaveFailed)
+	case *syntax.Comprehension:
+		return lt.mayHaveFailed(x.Body)
+	case *syntax.Ident:
+		v := lt.known(x)
+		return v != nil && !v.opaque && len(v.sources) == 1 && len(v.bound) == 1 && len(v.read) == 1 && lt.mayHaveFailed(v.sources[0])
+	case *syntax.CallExpr:
+		fn := lt.kindOf(x.Fn)
+		return fn.kind == methodKind && (fn.doc.Name == "ctx.attempt" || fn.doc.Name == "ctx.run" && unchecked(x))
+	}
+	return false
 }
 
 func isFalse(x syntax.Expr) bool {
 	id, ok := x.(*syntax.Ident)
 	return ok && id.Name == "False" && isConstant(id)
+}
+
+// lintDeferred warns of a function that ctx.defer has called for nothing.
+func (lt *linter) lintDeferred(x *syntax.CallExpr) {
+	if len(x.Args) == 0 {
+		return
+	}
+	if fn := lt.kindOf(x.Args[0]); fn.kind == functionKind {
+		if g := lt.kindOfResult(fn.fn); (g.command() || g.kind == taskKind) && !g.maybe {
+			lt.warn(syntax.Start(x.Args[0]), "the function returns "+g.noun()+", which is never run", "ctx.run(...) runs it")
+		}
+	}
 }
 
 // lintSkip warns of ctx.skip where there is no routine.
