@@ -33,7 +33,8 @@ func (s *Source) Collect(ctx context.Context, o *plan.BootReport) *report.Boot {
 	}
 	if o.LastBoot || o.Kernel || o.Cause {
 		p := s.previous(ctx, b)
-		b.Ended, b.KernelBefore, b.Cause = p.ending(), p.kernel(), s.cause(b, p)
+		b.Ended, b.KernelBefore = p.ending(), p.kernel()
+		b.Cause, b.Unread = s.cause(b, p)
 	}
 	if o.FailedUnits {
 		b.Failed = failedUnits(ctx)

@@ -1,6 +1,7 @@
 package boot_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,43 @@ func (h *host) dump(path, text string, at time.Time) *host {
 func (h *host) collect() *report.Boot {
 	h.t.Helper()
 	return h.Collect(h.t.Context(), &plan.BootReport{LastBoot: true, Kernel: true, Cause: true})
+}
+
+// What cannot be read may be the routine that restarted the host: the report says so, and
+// does not say that there was none.
+func TestUnreadableHistory(t *testing.T) {
+	record := func(h *host, at time.Time, text string) string {
+		path := fmt.Sprintf("/state/routines/%020d-7.json", at.UnixNano())
+		h.write(path, text)
+		return path
+	}
+	const good = `{"boot_id": "` + lastID + `", "task": "update", "site": "/s", "pid": 7, "start": "2026-05-01T01:00:00Z", "end": "2026-05-01T01:29:20Z"}`
+	t.Run("alone", func(t *testing.T) {
+		h := newHost(t)
+		path := record(h, down.Add(-time.Hour), "{")
+		got := h.collect().Cause
+		if !strings.Contains(got.Unknown, path) || !strings.Contains(got.Unknown, "unexpected end of JSON") {
+			t.Errorf("got %+v, want that %s cannot be read", got, path)
+		}
+	})
+	t.Run("beside the routine", func(t *testing.T) {
+		h := newHost(t)
+		record(h, down.Add(-30*time.Minute), good)
+		path := record(h, down.Add(-time.Hour), "")
+		b := h.collect()
+		body := report.BootBody(b, &plan.BootReport{Cause: true})
+		if len(b.Cause.Value) != 1 || !strings.Contains(body, "\n  cause-may-lack: ") || !strings.Contains(body, path) {
+			t.Errorf("want the routine, and that %s cannot be read, got\n%s", path, body)
+		}
+	})
+	t.Run("of this boot", func(t *testing.T) {
+		h := newHost(t)
+		record(h, down.Add(-30*time.Minute), good)
+		record(h, thisBoot.Add(time.Minute), "")
+		if b := h.collect(); len(b.Cause.Value) != 1 || b.Unread != "" {
+			t.Errorf("got %+v and %q, want the routine alone", b.Cause, b.Unread)
+		}
+	})
 }
 
 const efiDump = "Panic#1 Part1\n<6>[   10.000000] usb 1-1: new device\n<0>[86400.123456] Kernel panic - not syncing: VFS: Unable to mount root fs\n<4>[86400.123460] CPU: 0 PID: 1 Comm: swapper/0 Not tainted\n"
@@ -242,6 +280,22 @@ func TestDumpsWithoutATime(t *testing.T) {
 	h.dump("/var/lib/systemd/pstore/1/001/dmesg.txt", efiDump, down.Add(-time.Hour))
 	if got := h.collect().Ended.Value; got.How != report.CrashOrPower || !strings.Contains(got.Evidence, "there is a dump, /sys/fs/pstore/dmesg-efi-1, but") {
 		t.Errorf("got %+v, want a crash, and the dump", got)
+	}
+}
+
+// A place for dumps that cannot be looked at may hold one.
+func TestDumpsThatCannotBeRead(t *testing.T) {
+	h := newHost(t).wtmp("crash")
+	dir := h.Root + "/var/lib/systemd"
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	got := h.collect().Ended
+	if !strings.Contains(got.Value.Evidence, "whether the kernel left a dump is not known: ") || !strings.Contains(got.Value.Evidence, "too many levels") {
+		t.Errorf("got %+v, want that the dumps cannot be looked at", got)
 	}
 }
 

@@ -18,30 +18,63 @@ const (
 	startup = 5 * time.Minute
 )
 
-// cause finds the routines that ran when the host went down, or had just ended.
-func (s *Source) cause(now *report.Boot, p previous) report.Fact[[]report.RoutineAtEnd] {
-	unknown := report.Unknown[[]report.RoutineAtEnd]
+// routines are the answer to what ran at the end of a boot.
+type routines = report.Fact[[]report.RoutineAtEnd]
+
+func notKnown(why string) routines { return report.Unknown[[]report.RoutineAtEnd](why) }
+
+// cause finds the routines that ran when the host went down, or had just ended. What
+// cannot be read might be one of them: that is in unread, or why nothing is known.
+func (s *Source) cause(now *report.Boot, p previous) (found routines, unread string) {
 	if s.History == "" {
-		return unknown(s.NoHistory)
+		return notKnown(s.NoHistory), ""
 	}
 	if now.ID.Unknown != "" {
-		return unknown(now.ID.Unknown)
+		return notKnown(now.ID.Unknown), ""
 	}
-	runs, err := history.List(s.Root + s.History)
+	runs, bad, err := history.List(s.Root + s.History)
 	if err != nil {
-		return unknown(err.Error())
+		return notKnown(err.Error()), ""
 	}
+	found, unread = p.routines(now, runs), p.unread(now, bad)
+	switch {
+	case unread == "":
+		return found, ""
+	case found.Unknown != "":
+		return notKnown(found.Unknown + "; " + unread), ""
+	case len(found.Value) == 0:
+		return notKnown(unread), ""
+	}
+	return found, unread
+}
+
+// unread names the records of the boot before that cannot be read; "" = none.
+func (p previous) unread(now *report.Boot, bad []history.Unread) string {
+	bad = slices.DeleteFunc(bad, func(u history.Unread) bool {
+		return u.Start.Before(p.start()) || now.Since.Unknown == "" && !u.Start.Before(now.Since.Value)
+	})
+	switch len(bad) {
+	case 0:
+		return ""
+	case 1:
+		return "the record of a routine cannot be read: " + message(bad[0].Err)
+	}
+	return fmt.Sprintf("the records of %d routines cannot be read: %s", len(bad), message(bad[len(bad)-1].Err))
+}
+
+// routines finds them among all that are recorded.
+func (p previous) routines(now *report.Boot, runs []history.Run) routines {
 	down := p.goingDown()
 	if down.time.IsZero() {
 		if now.Since.Unknown != "" {
-			return unknown(now.Since.Unknown)
+			return notKnown(now.Since.Unknown)
 		}
 		down = thisBegan(now.Since.Value)
 	}
 	earlier := slices.DeleteFunc(runs, func(r history.Run) bool { return plainID(r.BootID) == plainID(now.ID.Value) })
 	id := p.bootID(earlier, down)
 	if id == "" && p.wtmp.start.IsZero() && len(earlier) > 0 {
-		return unknown("which boot was the one before: " + p.unknown() + "; " + lastKnown(earlier[len(earlier)-1]))
+		return notKnown("which boot was the one before: " + p.unknown() + "; " + lastKnown(earlier[len(earlier)-1]))
 	}
 	var list []report.RoutineAtEnd
 	for _, r := range earlier {

@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
 	"palhm/runtime/report"
@@ -61,8 +63,10 @@ func (p previous) noShutdown() string {
 // none says that there is no dump of the boot before, as far as that is known.
 func (d dumps) none() string {
 	switch {
-	case d.denied:
+	case errors.Is(d.unread, fs.ErrPermission):
 		return "; whether the kernel left a dump is not known, for want of the rights to look"
+	case d.unread != nil:
+		return "; whether the kernel left a dump is not known: " + message(d.unread)
 	case d.other != "":
 		return "; of a panic there is a dump, " + d.other + ", but its time is not known to be of that boot: " + d.otherAt.Format(time.RFC3339)
 	}

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -14,7 +15,7 @@ import (
 type dumps struct {
 	place    string    // the file; "" = there is none of that time
 	messages []string  // what it says of the panic
-	denied   bool      // the files may not be read
+	unread   error     // why not all of them could be looked at; nil = they could
 	other    string    // the newest file that is not known to be of that time
 	otherAt  time.Time // the time that it has
 }
@@ -41,7 +42,7 @@ func (s *Source) readDumps(start, since time.Time) dumps {
 		seen := 0
 		filepath.WalkDir(s.Root+dir, func(path string, e fs.DirEntry, err error) error { //nolint:errcheck // it is in d
 			if err != nil {
-				d.denied = d.denied || os.IsPermission(err)
+				d.miss(err)
 				return nil
 			}
 			if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), "dmesg") {
@@ -50,7 +51,9 @@ func (s *Source) readDumps(start, since time.Time) dumps {
 			if seen++; seen > maxDumps {
 				return fs.SkipAll
 			}
-			if info, err := e.Info(); err == nil && d.place == "" {
+			info, err := e.Info()
+			d.miss(err)
+			if err == nil && d.place == "" {
 				d.add(path, strings.TrimPrefix(path, s.Root), info.ModTime(), !since.IsZero() && ofLastBoot(info, start, since))
 			}
 			return nil
@@ -82,13 +85,21 @@ func (d *dumps) add(path, shown string, at time.Time, last bool) {
 		return
 	}
 	text, err := readDump(path)
-	d.denied = d.denied || os.IsPermission(err)
+	d.miss(err)
 	switch {
 	case !strings.Contains(text, panicMark) && !strings.HasPrefix(text, "Panic#"):
 	case last:
 		d.place, d.messages = shown, tellingLines(text)
 	default:
 		d.other, d.otherAt = shown, at
+	}
+}
+
+// miss notes that something could not be looked at. A place that is not there has
+// nothing to look at.
+func (d *dumps) miss(err error) {
+	if err != nil && d.unread == nil && !errors.Is(err, fs.ErrNotExist) {
+		d.unread = err
 	}
 }
 

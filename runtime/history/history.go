@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,9 +48,16 @@ const maxRun = 64 << 10
 
 // Record is a run that is under way. Its methods may be called concurrently.
 type Record struct {
-	path string
-	mu   sync.Mutex
-	run  Run
+	path   string
+	mu     sync.Mutex
+	run    Run
+	unread error // why run has no more than its start; nil = it is whole
+}
+
+// Unread is a run that is recorded, but cannot be read.
+type Unread struct {
+	Start time.Time
+	Err   error // names the file
 }
 
 // routines is the directory below host.StateDir that has the runs.
@@ -67,7 +76,9 @@ func Begin(dir string, r Run) (*Record, error) {
 	}
 	sweep(dir, r.Start)
 	for _, old := range runs {
-		old.settle(r.BootID)
+		if old.unread == nil {
+			old.settle(r.BootID)
+		}
 	}
 	for _, old := range runs[:max(0, len(runs)-kept+1)] {
 		if err := os.Remove(old.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -147,15 +158,18 @@ func replace(path string, text []byte) error {
 	return err
 }
 
-// List returns the runs that are kept below a directory, the oldest first. A directory that is not
-// there has none; a file that cannot be understood is passed over.
-func List(dir string) ([]Run, error) {
+// List returns the runs that are kept below a directory, and those that cannot be read,
+// both the oldest first. A directory that is not there has none.
+func List(dir string) (runs []Run, unread []Unread, err error) {
 	records, err := list(filepath.Join(dir, routines))
-	runs := make([]Run, len(records))
-	for i, r := range records {
-		runs[i] = r.run
+	for _, r := range records {
+		if r.unread != nil {
+			unread = append(unread, Unread{r.run.Start, r.unread})
+		} else {
+			runs = append(runs, r.run)
+		}
 	}
-	return runs, err
+	return runs, unread, err
 }
 
 func list(dir string) ([]*Record, error) {
@@ -168,16 +182,27 @@ func list(dir string) ([]*Record, error) {
 	}
 	var records []*Record
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".json" || !e.Type().IsRegular() {
+		start, ours := startOf(e.Name())
+		if !ours || !e.Type().IsRegular() {
 			continue
 		}
 		r := &Record{path: filepath.Join(dir, e.Name())}
-		if r.read() == nil {
+		if r.unread = r.read(); r.unread != nil {
+			r.run = Run{Start: start}
+		}
+		if !errors.Is(r.unread, fs.ErrNotExist) { // another run has just removed it
 			records = append(records, r)
 		}
 	}
 	slices.SortStableFunc(records, func(a, b *Record) int { return a.run.Start.Compare(b.run.Start) })
 	return records, nil
+}
+
+// startOf is when a run began by the name of its file, which Begin has made.
+func startOf(name string) (start time.Time, ours bool) {
+	number, rest, ok := strings.Cut(name, "-")
+	nano, err := strconv.ParseInt(number, 10, 64)
+	return time.Unix(0, nano), ok && err == nil && len(number) == 20 && filepath.Ext(rest) == ".json"
 }
 
 func (r *Record) read() error {
@@ -192,5 +217,8 @@ func (r *Record) read() error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, &r.run)
+	if err := json.Unmarshal(text, &r.run); err != nil {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	return nil
 }

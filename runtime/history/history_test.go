@@ -28,7 +28,7 @@ func begin(t *testing.T, dir string, r history.Run) *history.Record {
 
 func runs(t *testing.T, dir string) []history.Run {
 	t.Helper()
-	list, err := history.List(dir)
+	list, _, err := history.List(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type Boot struct {
 	KernelNow    Fact[string]         // the same of this boot
 	Failed       Fact[[]string]       // units of systemd
 	Cause        Fact[[]RoutineAtEnd] // routines of palhm at the end of the boot before
+	Unread       string               // what of palhm's records cannot be read, and might change Cause; "" = nothing
 	History      string               // the directory with palhm's records of routines
 }
 
@@ -105,6 +106,9 @@ func BootBody(b *Boot, o *plan.BootReport) string {
 	}
 	if o.Cause {
 		writeFact(&y, "cause", b.Cause, func(key string, list []RoutineAtEnd) { y.routines(key, list, b.History) })
+		if b.Unread != "" {
+			y.text("cause-may-lack", b.Unread)
+		}
 	}
 	return y.String()
 }
