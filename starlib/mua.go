@@ -92,7 +92,8 @@ func mailxNative() *builtin {
 		Doc: Doc{
 			Name: "mailx",
 			Text: `The program mailx, of bsd-mailx or of s-nail. It inherits the whole environment of palhm, so that its own settings hold.
-A mailer that takes longer than a minute is stopped. What it complains is in the error.`,
+A mailer that takes longer than a quarter of an hour is stopped. What it complains is in the error. A subject that is too long for
+a line of mail is cut in its middle.`,
 			Params: []Param{
 				{Name: "exec", Type: "string", Default: `"mailx"`, Doc: "the program: a name that is looked up in PATH, or an absolute path"},
 				{Name: "int_opts", Type: "list of strings", Default: "[]", Doc: `internal options, each given as -S OPTION, such as ["mta=/usr/sbin/sendmail"]; only s-nail has them`},
@@ -139,14 +140,16 @@ func smtpNative() *builtin {
 		Doc: Doc{
 			Name: "smtp",
 			Text: `A mail server. With tls = "starttls" a server that does not switch to TLS gets nothing: there is no way back to plain text.
-A password is never sent in the clear, except to this host itself.`,
+A password is never sent in the clear, except to this host itself. Each answer may take five minutes, and that to the whole message
+ten (RFC 5321). Recipients that are too many for the server at once get the message in further transactions; one whose address is not
+ASCII is refused when the server does not offer SMTPUTF8, and the others get it.`,
 			Params: []Param{
 				{Name: "host", Type: "string", Doc: "the name or address of the server; its certificate must be for it"},
 				{Name: "port", Type: "int", Default: "None", Doc: "587 for starttls, 465 for tls and 25 for none, unless it is given"},
 				{Name: "tls", Type: "string", Default: `"starttls"`, KeywordOnly: true, Doc: `"starttls", "tls" (from the first byte) or "none"`},
 				optional("user", "string", "the account; without it there is no authentication"),
 				optional("password", "secret", `its password: secret(file = "/path") or secret(env = "NAME"), read when a mail is sent`),
-				optional("from_addr", "string", "the sender; the default is the account and the host that palhm runs on"),
+				optional("from_addr", "string", "the sender; the default is the account and the host that palhm runs on, as far as they make an address"),
 				optional("ca_file", "string", "a file of PEM certificates to trust instead of the system's, an absolute path"),
 			},
 		},

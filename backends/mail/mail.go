@@ -94,11 +94,9 @@ func (m Message) Text() string {
 // OneLine makes one line of what the other side has answered, for an error. What a
 // terminal would obey becomes U+FFFD.
 func OneLine(s string) string {
-	line := strings.Join(strings.Fields(strings.ToValidUTF8(s, "\ufffd")), " ")
-	return strings.Map(func(r rune) rune {
-		if plan.NotText(r) {
-			return '\ufffd'
-		}
-		return r
-	}, line)
+	line := strings.Join(strings.Fields(s), " ")
+	if line == "" {
+		return ""
+	}
+	return plan.Line(line)
 }

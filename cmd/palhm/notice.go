@@ -17,9 +17,16 @@ import (
 )
 
 const (
-	noticeTime   = 90 * time.Second // that a notice may take
-	stoppedTime  = 20 * time.Second // the same when palhm was told to stop
-	noticeStderr = 200              // lines of a process in a notice
+	// noticeTime is how long a notice may be under way. The answer of a mail server to a
+	// whole message may take ten minutes (RFC 5321, 4.5.3.2.6).
+	noticeTime = 15*time.Minute - windDown
+	// stoppedTime is how much of that is left when palhm was told to stop.
+	stoppedTime = 20*time.Second - windDown
+	// windDown is what a mailer may need to end when it is given up: a program has a
+	// grace period.
+	windDown = 8 * time.Second
+
+	noticeStderr = 200 // lines of a process in a notice
 )
 
 // notify sends the notice that the site asks for after a run. What fails is recorded
@@ -30,19 +37,8 @@ func (a *app) notify(ctx context.Context, e *engine.Engine, site *plan.Site, r *
 	if n == nil {
 		return
 	}
-	limit := noticeLimit(ctx)
-	// The signal that has ended the run must not keep the news of that from anybody.
-	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("it took longer than %s", limit))
-	defer cancel()
-	limited, giveUp := context.WithCancelCause(limited)
-	defer giveUp(nil)
-	go func() {
-		select {
-		case <-e.Hurry:
-			giveUp(errors.New("given up after a second signal"))
-		case <-limited.Done():
-		}
-	}()
+	limited, done := limitNotice(ctx, e.Hurry, noticeTime, stoppedTime)
+	defer done()
 	about := aboutRun(site, r, exit, err, e.Secrets)
 	message := mail.Message{To: n.To, Subject: about.Subject(n.Subject), Body: about.Body()}
 	if err := a.send(limited, n.MUA, message); err != nil {
@@ -50,12 +46,29 @@ func (a *app) notify(ctx context.Context, e *engine.Engine, site *plan.Site, r *
 	}
 }
 
-// noticeLimit is how long a notice may take about the run of ctx.
-func noticeLimit(ctx context.Context) time.Duration {
-	if ctx.Err() != nil {
-		return stoppedTime
-	}
-	return noticeTime
+// limitNotice returns a context for a notice about the run of ctx. It ends when all has
+// passed, when stopped has passed since palhm was told to stop, by ctx, and at a second
+// signal, which closes hurry. The signal that has ended the run must not keep the news
+// of that from anybody. The caller calls done.
+func limitNotice(ctx context.Context, hurry <-chan struct{}, all, stopped time.Duration) (limited context.Context, done func()) {
+	limited, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		limit, passed, told := all, time.After(all), ctx.Done()
+		for {
+			select {
+			case <-told:
+				limit, passed, told = stopped, time.After(stopped), nil
+				continue
+			case <-passed:
+				giveUp(fmt.Errorf("it took longer than %s", limit))
+			case <-hurry:
+				giveUp(errors.New("given up after a second signal"))
+			case <-limited.Done():
+			}
+			return
+		}
+	}()
+	return limited, func() { giveUp(nil) }
 }
 
 // noticeFor is the notice about a run with that exit code, or nil. Whoever presses

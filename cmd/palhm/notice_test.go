@@ -57,14 +57,56 @@ func TestNoticeHidesSecretsAndTellsAll(t *testing.T) {
 	}
 }
 
-// What told palhm to stop waits for less than what runs by a clock.
-func TestNoticeLimit(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	if got := noticeLimit(ctx); got != 90*time.Second {
-		t.Errorf("got %v", got)
+// Whoever stops palhm waits for less than what runs by a clock: also when the signal
+// comes while a notice is being sent.
+func TestNoticeIsGivenUp(t *testing.T) {
+	told := errors.New("told to stop")
+	const long = time.Hour
+	ended := func(limited context.Context, want string) {
+		t.Helper()
+		select {
+		case <-limited.Done():
+		case <-time.After(patience):
+			t.Fatal("it goes on")
+		}
+		if got := context.Cause(limited).Error(); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
-	stop()
-	if got := noticeLimit(ctx); got != 20*time.Second {
-		t.Errorf("told to stop: got %v", got)
+	t.Run("too long", func(t *testing.T) {
+		limited, done := limitNotice(t.Context(), nil, time.Millisecond, long)
+		defer done()
+		ended(limited, "longer than 1ms")
+	})
+	t.Run("stopped before", func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(told)
+		limited, done := limitNotice(ctx, nil, long, time.Millisecond)
+		defer done()
+		ended(limited, "longer than 1ms")
+	})
+	t.Run("stopped meanwhile", func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		limited, done := limitNotice(ctx, nil, long, time.Millisecond)
+		defer done()
+		if limited.Err() != nil {
+			t.Fatal("it ends before it was asked to")
+		}
+		stop(told)
+		ended(limited, "longer than 1ms")
+	})
+	t.Run("second signal", func(t *testing.T) {
+		hurry := make(chan struct{})
+		limited, done := limitNotice(t.Context(), hurry, long, long)
+		defer done()
+		close(hurry)
+		ended(limited, "second signal")
+	})
+}
+
+// README's limits hold, with what a mailer needs to end once it is given up.
+func TestNoticeLimits(t *testing.T) {
+	if noticeTime+windDown > 15*time.Minute || stoppedTime+windDown > 20*time.Second || noticeTime < 10*time.Minute {
+		t.Errorf("got %v and %v, and %v to end", noticeTime, stoppedTime, windDown)
 	}
 }

@@ -49,6 +49,21 @@ func CheckLine(s string) error {
 	return nil
 }
 
+// Line makes what CheckLine takes out of any text, with U+FFFD for what is none: bad
+// news must arrive, whatever is in the name of a host.
+func Line(s string) string {
+	line := strings.Map(func(r rune) rune {
+		if NotText(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	if strings.TrimSpace(line) == "" {
+		return "\ufffd"
+	}
+	return line
+}
+
 // NotText reports whether a character is none of a line: it ends the line for one
 // program or another, or YAML 1.2 has no place for it as it is.
 func NotText(r rune) bool {

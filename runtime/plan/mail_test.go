@@ -22,6 +22,17 @@ func TestCheckLine(t *testing.T) {
 	}
 }
 
+// A line is made of anything, and a line stays as it is.
+func TestLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"web1 is up": "web1 is up", "Größe 🙂": "Größe 🙂", "a\xff\xfeb": "a\ufffdb", "a\r\nBcc: b\x1b": "a\ufffd\ufffdBcc: b\ufffd", "": "\ufffd", " \t": " \ufffd", "  ": "\ufffd",
+	} {
+		if got := Line(in); got != want || CheckLine(got) != nil {
+			t.Errorf("%q: got %q (%v), want %q", in, got, CheckLine(got), want)
+		}
+	}
+}
+
 // What no mailer sends is no recipient either, whatever the mailer.
 func TestCheckRecipientIsALine(t *testing.T) {
 	for _, kind := range []string{MUAStdout, MUAMailx, MUASMTP, MUASNS} {

@@ -66,8 +66,9 @@ type RoutineAtEnd struct {
 	Note       string    // how this fits the end of the boot, in a sentence
 }
 
-// BootSubject is the subject of the mail about a boot.
-func BootSubject(b *Boot, o *plan.BootReport) string { return fill(o.Subject, b.Host) }
+// BootSubject is the subject of the mail about a boot, one line whatever the host is
+// called.
+func BootSubject(b *Boot, o *plan.BootReport) string { return plan.Line(fill(o.Subject, b.Host)) }
 
 // fill puts the name of the host in. Other braces are text.
 func fill(text, host string) string { return strings.ReplaceAll(text, "{hostname}", host) }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"palhm/runtime/plan"
 )
 
 // Notice is what a message about a run says. Its texts may have anything in them.
@@ -44,14 +46,15 @@ func (n *Notice) Outcome() string {
 	return "failed"
 }
 
-// Subject is the subject of the message. In template {hostname} and {task} are
-// replaced, and other braces are text; "" is a default that says the outcome.
+// Subject is the subject of the message, one line whatever the names are. In template
+// {hostname} and {task} are replaced, and other braces are text; "" is a default that
+// says the outcome.
 func (n *Notice) Subject(template string) string {
 	if template == "" {
-		return n.Host + ": " + n.Run.Task + " " + n.Outcome()
+		return plan.Line(n.Host + ": " + n.Run.Task + " " + n.Outcome())
 	}
 	// In one pass: a name may have braces too.
-	return strings.NewReplacer("{hostname}", n.Host, "{task}", n.Run.Task).Replace(template)
+	return plan.Line(strings.NewReplacer("{hostname}", n.Host, "{task}", n.Run.Task).Replace(template))
 }
 
 // Body is the text of the message: YAML as a whole, with the outcome first.

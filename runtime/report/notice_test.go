@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"palhm/runtime/plan"
 	"palhm/runtime/report"
 )
 
@@ -115,5 +116,28 @@ func TestHostileNotice(t *testing.T) {
 		if got["exit-code"] != 1 || len(got["failed"].([]any)) != 2 || len(got["copies"].([]any)) != 1 {
 			t.Errorf("%q: got %v", s, got)
 		}
+	}
+}
+
+// Bad news must arrive, whatever a host is called.
+func TestSubjectOfAnyHost(t *testing.T) {
+	for host, want := range map[string]string{"web1": "web1", "we\xffb": "we\ufffdb", "a\nBcc: b\x1b[2J": "a\ufffdBcc: b\ufffd[2J", " ": " "} {
+		n := failed()
+		n.Host = host
+		got := []string{
+			n.Subject(""), n.Subject("{hostname}: x"), report.BootSubject(&report.Boot{Host: host}, &plan.BootReport{Subject: "Boot of {hostname}"}),
+		}
+		for i, tail := range []string{": backup failed", ": x", ""} {
+			if plan.CheckLine(got[i]) != nil || !strings.HasSuffix(got[i], want+tail) {
+				t.Errorf("host %q: got subject %q (%v), want %q at its end", host, got[i], plan.CheckLine(got[i]), want+tail)
+			}
+		}
+		if body := parseNotice(t, n.Body()); body["outcome"] != "failed" {
+			t.Errorf("host %q: got %v", host, body)
+		}
+	}
+	blank := report.BootSubject(&report.Boot{Host: " "}, &plan.BootReport{Subject: "{hostname}"})
+	if err := plan.CheckLine(blank); err != nil {
+		t.Error(err)
 	}
 }

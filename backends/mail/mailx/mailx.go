@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// DefaultTimeout is how long the program may take.
-	DefaultTimeout = time.Minute
+	// DefaultTimeout is how long the program may take. It may talk to a mail server, for
+	// whose last answer alone RFC 5321, 4.5.3.2.6 has ten minutes.
+	DefaultTimeout = 15 * time.Minute
 
 	grace     = 5 * time.Second // between SIGTERM and SIGKILL
 	maxLine   = 900             // bytes; RFC 5322, 2.1.1 allows 998
@@ -64,7 +65,7 @@ func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 	}
 	defer stdin.Close()
 	cmd := proc.Command{Argv: m.argv(msg), Env: m.opt.Environ, Stdin: stdin, Timeout: m.opt.Timeout}
-	if utf8.RuneCountInString(body) < len(body) { // it is not ASCII
+	if text := body + msg.Subject + strings.Join(msg.To, ""); utf8.RuneCountInString(text) < len(text) { // it is not ASCII
 		cmd.Env = inUTF8(cmd.Env)
 	}
 	p, err := proc.Start(ctx, []proc.Command{cmd}, proc.Options{Grace: grace})
@@ -85,14 +86,24 @@ func (m *Mailer) argv(msg mail.Message) []string {
 	for _, o := range m.opt.Options {
 		argv = append(argv, "-S", o)
 	}
-	// bsd-mailx would send the bytes as they are (RFC 2047 forbids that), and s-nail
-	// reads the encoded form.
-	argv = append(argv, "-s", mime.QEncoding.Encode("utf-8", msg.Subject))
+	argv = append(argv, "-s", subject(msg.Subject))
 	return append(argv, msg.To...)
 }
 
+// subject is a subject as an argument. It is encoded: bsd-mailx would send the bytes as
+// they are (RFC 2047 forbids that), and s-nail reads the encoded form. It fits on a line,
+// because bsd-mailx folds none, nor takes one that is folded.
+func subject(s string) string {
+	for most := maxLine; ; most = most * 3 / 4 {
+		if encoded := mime.QEncoding.Encode("utf-8", words.Shorten(s, most)); len(encoded) <= maxLine {
+			return encoded
+		}
+	}
+}
+
 // inUTF8 makes the environment's character set UTF-8, in which the message is: with
-// cron's both programs would take it for ASCII, and s-nail refuse to send it.
+// cron's both programs would take it for ASCII, and s-nail refuse to send it, or put
+// question marks in its subject.
 func inUTF8(environ []string) []string {
 	isUTF8 := func(kv string) bool {
 		kv = strings.ToLower(kv)

@@ -139,6 +139,41 @@ func TestMessageArrives(t *testing.T) {
 	})
 }
 
+// The subject is in UTF-8 too, whatever the body and the locale are, and fits on a line:
+// bsd-mailx folds none (RFC 5322, 2.1.1).
+func TestSubjectArrives(t *testing.T) {
+	eachProgram(t, func(t *testing.T, program string) {
+		for _, locale := range []string{"LC_ALL=C", "LANG=C", "LC_CTYPE=POSIX", "LC_ALL=C.UTF-8"} {
+			a := newAgent(t)
+			m := mail.Message{To: []string{"root"}, Subject: "Grüße from web1", Body: "ascii\n"}
+			if err := mailx.New(mailx.Options{Program: program, Environ: append(a.environ(), locale)}).Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			got, _ := a.body(t)
+			if subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject")); err != nil || subject != m.Subject {
+				t.Errorf("%s: got subject %q (%v), want %q", locale, subject, err, m.Subject)
+			}
+		}
+		for _, part := range []string{"word ", "x", "ä", "\U0001f642"} {
+			a := newAgent(t)
+			m := mail.Message{To: []string{"root"}, Subject: "begin " + strings.Repeat(part, 2000) + " end", Body: "ascii\n"}
+			if err := mailx.New(mailx.Options{Program: program, Environ: a.environ()}).Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(a.read(t, "message")) {
+				if len(line) > 998 {
+					t.Errorf("%q: a line has %d bytes", part, len(line))
+				}
+			}
+			got, _ := a.body(t)
+			subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
+			if err != nil || !strings.HasPrefix(subject, "begin ") || !strings.HasSuffix(subject, " end") || !strings.Contains(subject, "[...]") {
+				t.Errorf("got subject %q (%v), want its two ends", subject, err)
+			}
+		}
+	})
+}
+
 func TestFailureHasTheLastWords(t *testing.T) {
 	eachProgram(t, func(t *testing.T, program string) {
 		a := newAgent(t)

@@ -2,8 +2,11 @@ package smtp
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
-	"os/user"
+	"strings"
+	"unicode/utf8"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -20,9 +23,9 @@ func compose(from string, m mail.Message) ([]byte, error) {
 	if err := msg.To(m.To...); err != nil {
 		return nil, fmt.Errorf("recipient: %w", err)
 	}
-	msg.Subject(m.Subject)
+	msg.Subject(foldable(m.Subject))
 	msg.SetDate()
-	msg.SetMessageID()
+	msg.SetMessageIDWithValue(rand.Text() + "@" + domain())
 	// Nobody's vacation message should answer it (RFC 3834).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text())
@@ -33,12 +36,26 @@ func compose(from string, m mail.Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// accountName is the account that palhm runs as. One without a name, as in a
-// container, is "palhm".
-func accountName() string {
-	u, err := user.Current()
-	if err != nil || u.Username == "" {
-		return "palhm"
+const (
+	maxSubject = 900 // bytes of a subject in one piece; RFC 5322, 2.1.1 has 998 for the line
+	maxWord    = 45  // bytes of a text in an encoded word, which has 75 at most (RFC 2047, 2)
+)
+
+// foldable is a subject that can be folded without a loss. A long one is made of
+// encoded words: the blanks of a plain one are all that it could be folded at, as far as
+// it has any.
+func foldable(subject string) string {
+	if len(subject) <= maxSubject {
+		return subject
 	}
-	return u.Username
+	var encoded []string
+	for subject != "" {
+		n := min(len(subject), maxWord)
+		for n < len(subject) && !utf8.RuneStart(subject[n]) {
+			n--
+		}
+		encoded = append(encoded, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(subject[:n]))+"?=")
+		subject = subject[n:]
+	}
+	return strings.Join(encoded, " ")
 }

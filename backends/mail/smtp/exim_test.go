@@ -31,6 +31,8 @@ tls_certificate = DIR/cert.pem
 tls_privatekey = DIR/key.pem
 auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}
 acl_smtp_rcpt = check_rcpt
+recipients_max = 2
+smtputf8_advertise_hosts =
 exim_user = EXIMUSER
 keep_environment =
 add_environment =
@@ -39,7 +41,7 @@ check_rcpt:
   deny message = authenticate first
        !authenticated = *
   deny message = no such user here
-       !local_parts = root
+       !local_parts = root : boss : cron
   accept
 begin routers
 everyone:
@@ -143,15 +145,8 @@ func TestExim(t *testing.T) {
 	wantError(t, smtp.New(o).Send(t.Context(), m), "550", "authenticate first")
 	wantError(t, smtp.New(withPassword(o, "wrong "+password)).Send(t.Context(), m), "AUTH: 535")
 	wantError(t, smtp.New(withPassword(o, password)).Send(t.Context(), m), "the others have it", "nobody@localhost", "no such user here")
-	var got []byte
-	for range 500 { // exim delivers on its own
-		got, _ = os.ReadFile(mailbox)
-		if bytes.HasSuffix(got, []byte("\n\n")) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	envelope, text, ok := strings.Cut(string(got), "\n")
+	got := arrived(t, mailbox, 1)
+	envelope, text, ok := strings.Cut(got, "\n")
 	if !ok || !strings.HasPrefix(envelope, "From palhm@example.org ") {
 		t.Fatalf("got mailbox %q", got)
 	}
@@ -159,5 +154,32 @@ func TestExim(t *testing.T) {
 	checkMessage(t, strings.ReplaceAll(text, "\n", "\r\n"), m)
 	if strings.Count(text, "\nSubject:") != 1 || !strings.Contains(text, "with esmtpsa") {
 		t.Errorf("want one message over TLS by an account, got\n%s", text)
+	}
+}
+
+// arrived waits for messages in a mailbox: exim delivers on its own.
+func arrived(t *testing.T, mailbox string, messages int) string {
+	t.Helper()
+	for range 1500 {
+		got, _ := os.ReadFile(mailbox)
+		if bytes.Count(got, []byte("From palhm@example.org ")) == messages && bytes.HasSuffix(got, []byte("\n\n")) {
+			return string(got)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("%d messages have not come", messages)
+	return ""
+}
+
+// A real server that takes two recipients at a time, and no address beyond ASCII.
+func TestEximTakesFewRecipients(t *testing.T) {
+	o, mailbox := exim(t)
+	m := message()
+	m.Subject = strings.Repeat("x", 1200)
+	m.To = []string{"root@localhost", "grün@localhost", "boss@localhost", "cron@localhost"}
+	err := smtp.New(withPassword(o, password)).Send(t.Context(), m)
+	wantError(t, err, "the others have it", "<grün@localhost>: ", "SMTPUTF8")
+	if got := arrived(t, mailbox, 2); strings.Contains(got, "grün") || strings.Contains(err.Error(), "cron") {
+		t.Errorf("got %v and\n%s", err, got)
 	}
 }

@@ -56,11 +56,13 @@ func (s *session) local() bool {
 	return ok && a.IP.IsLoopback()
 }
 
-// isAnswer reports whether the server has refused something, and can be asked for
-// something else.
-func isAnswer(err error) bool {
-	_, ok := errors.AsType[*textproto.Error](err)
-	return ok
+// answerCode is the code of an answer with which the server refuses something, and can be
+// asked for something else; 0 = err is no such answer.
+func answerCode(err error) int {
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
+		return answer.Code
+	}
+	return 0
 }
 
 // refusal shows the answer of a server as it was given; the library quotes it.

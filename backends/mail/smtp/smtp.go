@@ -12,9 +12,7 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/wneessen/go-mail/smtp"
 
@@ -22,8 +20,14 @@ import (
 	"palhm/runtime/plan"
 )
 
-// DefaultTimeout is how long each step of the conversation may take.
-const DefaultTimeout = 30 * time.Second
+// DefaultTimeout is how long each step of the conversation may take: the longest that
+// RFC 5321, 4.5.3.2 has for any of them but the last, which may take twice as long.
+const DefaultTimeout = 5 * time.Minute
+
+const (
+	connectTime = 30 * time.Second // for a connection, about which the RFC says nothing
+	goodByeTime = 5 * time.Second  // for the answer to QUIT, which changes nothing
+)
 
 // Options say where the server is and how to talk to it.
 type Options struct {
@@ -34,7 +38,7 @@ type Options struct {
 	Password func() (string, error) // called when a message is sent; nil = none
 	From     string                 // "" = the account and the host that palhm runs on
 	CAFile   string                 // "" = the system's
-	Timeout  time.Duration          // of each step; 0 = DefaultTimeout
+	Timeout  time.Duration          // of each step, and half of what the last one may take; 0 = DefaultTimeout
 }
 
 // Mailer sends each message over a connection of its own.
@@ -52,15 +56,16 @@ func New(o Options) *Mailer {
 	return &Mailer{o}
 }
 
-// Send sends a message to all recipients that the server accepts. That it refuses
-// one is a *mail.PartlyError, and the others get the message all the same.
+// Send sends a message to all recipients that the server accepts, in as many
+// transactions as it wants. That it refuses one is a *mail.PartlyError, and the others
+// get the message all the same.
 func (m *Mailer) Send(ctx context.Context, msg mail.Message) error {
 	address := net.JoinHostPort(m.opt.Host, strconv.Itoa(m.opt.Port))
 	password, err := m.send(ctx, address, msg)
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
+	if _, partly := errors.AsType[*mail.PartlyError](err); ctx.Err() != nil && !partly {
 		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("send mail to %s: %w", address, &redacted{err, secretForms(m.opt.User, password)})
@@ -71,10 +76,7 @@ func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (pa
 	if err := msg.CheckFor(plan.MUASMTP); err != nil {
 		return "", err
 	}
-	from, err := m.from()
-	if err != nil {
-		return "", err
-	}
+	from := cmp.Or(m.opt.From, sender())
 	config, err := m.tlsConfig()
 	if err != nil {
 		return "", err
@@ -96,18 +98,6 @@ func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (pa
 		return password, err
 	}
 	return password, s.deliver(from, msg)
-}
-
-// from is the sender. The default is what a local mailer would say.
-func (m *Mailer) from() (string, error) {
-	if m.opt.From != "" {
-		return m.opt.From, nil
-	}
-	from := accountName() + "@" + helloName()
-	if err := (plan.MUA{Kind: plan.MUASMTP}).CheckRecipient(from); err != nil {
-		return "", fmt.Errorf("the account and the host make no address (%w): set from_addr", err)
-	}
-	return from, nil
 }
 
 func (m *Mailer) tlsConfig() (*tls.Config, error) {
@@ -137,13 +127,15 @@ type session struct {
 	broken  bool        // the server is not in a state to be told QUIT
 }
 
-// step does one step of the conversation, in bounded time.
-func (s *session) step(name string, do func() error) error {
-	if err := s.conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
+// step does one step of the conversation, in the time that a step has.
+func (s *session) step(name string, do func() error) error { return s.within(s.timeout, name, do) }
+
+func (s *session) within(limit time.Duration, name string, do func() error) error {
+	if err := s.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
 	err := do()
-	s.broken = err != nil && !isAnswer(err)
+	s.broken = err != nil && answerCode(err) == 0
 	var netErr net.Error
 	switch {
 	case err == nil:
@@ -151,15 +143,15 @@ func (s *session) step(name string, do func() error) error {
 	case s.ctx.Err() != nil:
 		return context.Cause(s.ctx)
 	case errors.As(err, &netErr) && netErr.Timeout():
-		return fmt.Errorf("%s: no answer within %s", name, s.timeout)
-	case isAnswer(err):
+		return fmt.Errorf("%s: no answer within %s", name, limit)
+	case answerCode(err) != 0:
 		return fmt.Errorf("%s: %w", name, &refusal{err})
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
 
 func (s *session) connect(address string) error {
-	dialer := &net.Dialer{Timeout: s.timeout}
+	dialer := &net.Dialer{Timeout: min(s.timeout, connectTime)}
 	conn, err := dialer.DialContext(s.ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -173,7 +165,7 @@ func (s *session) connect(address string) error {
 // or has refused it.
 func (s *session) close() {
 	if s.client != nil && !s.broken {
-		s.step("QUIT", s.client.Quit) //nolint:errcheck // see above
+		s.within(min(s.timeout, goodByeTime), "QUIT", s.client.Quit) //nolint:errcheck // see above
 	}
 	s.stop()
 	s.conn.Close()
@@ -196,7 +188,7 @@ func (s *session) open(mode plan.TLSMode, config *tls.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.step("EHLO", func() error { return s.client.Hello(helloName()) }); err != nil {
+	if err := s.step("EHLO", func() error { return s.client.Hello(greeting(s.conn.LocalAddr())) }); err != nil {
 		return err
 	}
 	if mode != plan.TLSStart {
@@ -206,54 +198,6 @@ func (s *session) open(mode plan.TLSMode, config *tls.Config) error {
 		return errors.New(`STARTTLS: the server does not offer it, and nothing is sent in the clear; is the port right, or is it tls = "tls"?`)
 	}
 	return s.step("STARTTLS", func() error { return s.client.StartTLS(config) })
-}
-
-// deliver sends the message, and says which recipients were refused.
-func (s *session) deliver(from string, msg mail.Message) error {
-	// The extension is asked for only where it is needed: a server further on that lacks
-	// it would have to refuse the message (RFC 6531, 3.2).
-	s.client.SkipSMTPUTF8(isASCII(from + strings.Join(msg.To, "")))
-	err := s.step("MAIL FROM:<"+from+">", func() error { return s.client.Mail("<" + from + ">") })
-	if err != nil {
-		return err
-	}
-	var refused []string
-	for _, to := range msg.To {
-		err := s.step("RCPT TO:<"+to+">", func() error { return s.client.Rcpt("<" + to + ">") })
-		if err != nil && !isAnswer(err) {
-			return err
-		}
-		if err != nil {
-			refused = append(refused, err.Error())
-		}
-	}
-	if len(refused) == len(msg.To) {
-		return errors.New(strings.Join(refused, "; "))
-	}
-	if err := s.data(from, msg); err != nil {
-		return err
-	}
-	if len(refused) > 0 {
-		return &mail.PartlyError{Err: fmt.Errorf("the others have it, but %s", strings.Join(refused, "; "))}
-	}
-	return nil
-}
-
-func (s *session) data(from string, msg mail.Message) error {
-	text, err := compose(from, msg)
-	if err != nil {
-		return err
-	}
-	return s.step("DATA", func() error {
-		w, err := s.client.Data()
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(text); err != nil {
-			return err
-		}
-		return w.Close()
-	})
 }
 
 // maxAnswers bounds what a server may say in a conversation, in bytes.
@@ -272,17 +216,4 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	return n, err
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
-}
-
-// helloName is the name that palhm greets with, and its domain as a sender.
-func helloName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" || strings.ContainsAny(name, " \t\r\n") {
-		return "localhost"
-	}
-	return name
 }

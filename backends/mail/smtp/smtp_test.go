@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"mime"
@@ -46,7 +47,13 @@ type box struct {
 	mailErr  error
 	noAuth   bool
 	login    bool // LOGIN is what is offered
+	utf8     bool // SMTPUTF8 is offered
 	sessions int
+	most     int // recipients that a transaction takes; 0 = any number
+	fail     int // the transaction whose message is refused, from 1; 0 = none
+
+	transactions int
+	taken        [][]string // the recipients of each message that was taken
 }
 
 func (b *box) NewSession(*server.Conn) (server.Session, error) {
@@ -56,7 +63,10 @@ func (b *box) NewSession(*server.Conn) (server.Session, error) {
 	return &session{box: b}, nil
 }
 
-type session struct{ box *box }
+type session struct {
+	box *box
+	to  []string // of this transaction
+}
 
 func (s *session) Reset()        {}
 func (s *session) Logout() error { return nil }
@@ -104,6 +114,8 @@ func (s *session) Auth(string) (sasl.Server, error) {
 
 func (s *session) Mail(from string, _ *server.MailOptions) error {
 	s.box.from = from
+	s.box.transactions++
+	s.to = nil
 	return s.box.mailErr
 }
 
@@ -111,6 +123,10 @@ func (s *session) Rcpt(to string, _ *server.RcptOptions) error {
 	if err := s.box.refuse[to]; err != nil {
 		return err
 	}
+	if s.box.most > 0 && len(s.to) == s.box.most {
+		return &server.SMTPError{Code: 452, EnhancedCode: server.EnhancedCode{4, 5, 3}, Message: "too many recipients"}
+	}
+	s.to = append(s.to, to)
 	s.box.to = append(s.box.to, to)
 	return nil
 }
@@ -121,6 +137,12 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	s.box.message = string(data)
+	if s.box.fail > 0 && s.box.transactions == s.box.fail {
+		return &server.SMTPError{Code: 451, Message: "not now"}
+	}
+	if s.box.dataErr == nil {
+		s.box.taken = append(s.box.taken, s.to)
+	}
 	return s.box.dataErr
 }
 
@@ -152,7 +174,7 @@ func serve(t *testing.T, b *box, mode plan.TLSMode) smtp.Options {
 	t.Helper()
 	cert, ca := certificate(t)
 	s := server.NewServer(b)
-	s.Domain, s.ErrorLog = "localhost", discard{}
+	s.Domain, s.ErrorLog, s.EnableSMTPUTF8 = "localhost", discard{}, b.utf8
 	s.AllowInsecureAuth = mode == plan.TLSNone
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -296,6 +318,107 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+// What a server has no room for in one transaction gets the message in the next (RFC
+// 5321, 4.5.3.1.10).
+func TestManyRecipients(t *testing.T) {
+	var all []string
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		all = append(all, name+"@example.org")
+	}
+	gone := &server.SMTPError{Code: 550, EnhancedCode: server.EnhancedCode{5, 1, 1}, Message: "no such user"}
+	full := &server.SMTPError{Code: 452, EnhancedCode: server.EnhancedCode{4, 2, 2}, Message: "mailbox full"}
+	for name, test := range map[string]struct {
+		box   *box
+		taken string
+		fails []string // nil = everybody has the message
+	}{
+		"two at a time":                 {&box{most: 2}, "[[a b] [c d] [e]]", nil},
+		"one at a time":                 {&box{most: 1}, "[[a] [b] [c] [d] [e]]", nil},
+		"one is gone":                   {&box{most: 2, refuse: map[string]error{"c@example.org": gone}}, "[[a b] [d e]]", []string{"<c@example.org>: 550"}},
+		"one is full":                   {&box{refuse: map[string]error{"c@example.org": full}}, "[[a b] [d e]]", []string{"<c@example.org>: 452", "mailbox full"}},
+		"first is full":                 {&box{refuse: map[string]error{"a@example.org": full}}, "[[b c d e]]", []string{"<a@example.org>: 452"}},
+		"the second message is refused": {&box{most: 2, fail: 2}, "[[a b]]", []string{"c@example.org, d@example.org, e@example.org: ", "451", "not now"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := message()
+			m.To = all
+			err := smtp.New(serve(t, test.box, plan.TLSStart)).Send(t.Context(), m)
+			if got := strings.ReplaceAll(fmt.Sprint(test.box.taken), "@example.org", ""); got != test.taken {
+				t.Errorf("the messages went to %s, want %s", got, test.taken)
+			}
+			if test.fails == nil && err != nil {
+				t.Fatal(err)
+			}
+			if test.fails != nil {
+				wantError(t, err, append(test.fails, "the others have it")...)
+				if _, partly := errors.AsType[*mail.PartlyError](err); !partly {
+					t.Errorf("%v is not told from a message that nobody has", err)
+				}
+			}
+			checkMessage(t, test.box.message, m)
+		})
+	}
+}
+
+// A server that does not know addresses that are not ASCII gets none (RFC 6531, 3.1),
+// and the other recipients have the message.
+func TestAddressesBeyondASCII(t *testing.T) {
+	m := message()
+	m.To = []string{"grün@example.org", "root@example.org"}
+	t.Run("offered", func(t *testing.T) {
+		b := &box{utf8: true}
+		if err := smtp.New(serve(t, b, plan.TLSStart)).Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(b.taken) != "[[grün@example.org root@example.org]]" || !strings.Contains(b.message, "grün@example.org") {
+			t.Errorf("got %v and\n%s", b.taken, b.message)
+		}
+	})
+	t.Run("not offered", func(t *testing.T) {
+		b := &box{}
+		err := smtp.New(serve(t, b, plan.TLSStart)).Send(t.Context(), m)
+		wantError(t, err, "<grün@example.org>: ", "SMTPUTF8", "the others have it")
+		if _, partly := errors.AsType[*mail.PartlyError](err); !partly || fmt.Sprint(b.taken) != "[[root@example.org]]" {
+			t.Errorf("got %v, and the message went to %v", err, b.taken)
+		}
+		checkMessage(t, b.message, m)
+	})
+	t.Run("nobody else", func(t *testing.T) {
+		b := &box{}
+		alone := m
+		alone.To = m.To[:1]
+		err := smtp.New(serve(t, b, plan.TLSStart)).Send(t.Context(), alone)
+		wantError(t, err, "<grün@example.org>: ", "SMTPUTF8")
+		if _, partly := errors.AsType[*mail.PartlyError](err); partly || b.transactions > 0 {
+			t.Errorf("got %v after %d transactions", err, b.transactions)
+		}
+	})
+	t.Run("sender", func(t *testing.T) {
+		b := &box{}
+		o := serve(t, b, plan.TLSStart)
+		o.From = "grün@example.org"
+		wantError(t, smtp.New(o).Send(t.Context(), message()), "MAIL FROM:<grün@example.org>: ", "SMTPUTF8")
+		if b.transactions > 0 {
+			t.Errorf("it was sent from %s", b.from)
+		}
+	})
+}
+
+// RFC 5322, 2.1.1: no line has more than 998 bytes, whatever the subject is.
+func TestLongSubject(t *testing.T) {
+	for _, subject := range []string{
+		strings.Repeat("word ", 500) + "end", strings.Repeat("x", 3000), "a" + strings.Repeat(" ", 2000) + "b", "x " + strings.Repeat("ä", 2000), strings.Repeat("=?utf-8?q?a?= ", 200) + "b",
+	} {
+		b := &box{}
+		m := message()
+		m.Subject = subject
+		if err := smtp.New(serve(t, b, plan.TLSNone)).Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		checkMessage(t, b.message, m)
+	}
+}
+
 func TestNothingInTheClear(t *testing.T) {
 	t.Run("no STARTTLS", func(t *testing.T) {
 		b := &box{}
@@ -426,6 +549,12 @@ func TestServerThatStalls(t *testing.T) {
 			wantError(t, smtp.New(o).Send(ctx, message()), step, "no answer within 200ms")
 		})
 	}
+	// To give up then may mean that the message comes twice, so RFC 5321, 4.5.3.2.6 is
+	// more patient.
+	t.Run("answer to the message", func(t *testing.T) {
+		o := stalling(t, hello, features, okay, okay, okay, "354 go\r\n")
+		wantError(t, smtp.New(o).Send(t.Context(), message()), "end of DATA: no answer within 400ms", "whether the server has taken the message is not known")
+	})
 	t.Run("handshake after STARTTLS", func(t *testing.T) {
 		o := stalling(t, hello, features, "220 go\r\n")
 		o.TLS = plan.TLSStart
