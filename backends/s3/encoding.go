@@ -62,6 +62,10 @@ func decodeKey(key *string, below string) {
 	}
 }
 
+// escape encodes what a header holds of a key or a tag: everything but letters, digits
+// and "-_.~". AWS takes a plus for a blank there, whatever RFC 3986 says of paths.
+func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
 // fitsXML reports whether a request in XML can name a key.
 func fitsXML(key string) bool {
 	return utf8.ValidString(key) && !strings.ContainsFunc(key, func(r rune) bool {

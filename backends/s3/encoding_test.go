@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"palhm/backends"
 	"palhm/backends/s3"
 	"palhm/backends/s3/s3test"
 )
@@ -119,4 +121,50 @@ func (s *server) plainLeft(t *testing.T, below string) (keys []string) {
 		keys = append(keys, *o.Key)
 	}
 	return keys
+}
+
+// TestOddPaths: objects of every name that a site may give are stored, moved to another
+// class in one request and in parts, read and removed.
+func TestOddPaths(t *testing.T) {
+	for name, q := range map[string]s3test.Quirks{"AWS": {}, "lax": {LaxEncoding: true}, "not encoded": {IgnoreEncoding: true}} {
+		t.Run(name, func(t *testing.T) {
+			srv := s3test.New(t, q)
+			o := small(t, srv)
+			o.RotClass = "GLACIER_IR"
+			o.Tags = map[string]string{"a+b": "c d&e=f"}
+			s := open(t, o)
+			s.SetLargestCopy(2)
+			c := begin(t, s, copy1)
+			srv.Set(func(q *s3test.Quirks) { q.MinPart = 1 }) // as those of a copy
+			paths := []string{"a+b", "a b", "a%2Bb", "a%20b", "%", "a&b=c?d#e", "é/ü+", "~!*'()", "$@:,;", "<&>\"", "a++ b+"}
+			m := manifest(copy1)
+			for _, path := range paths {
+				m.Objects = append(m.Objects, put(t, c, path, "xyz"))
+			}
+			if err := backends.Commit(t.Context(), c, m); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Finish(t.Context(), copy1); err != nil {
+				t.Error(err)
+			}
+			for _, path := range paths {
+				if at := srv.Attributes("web1/daily/" + copy1 + "/" + path); at.Class != "GLACIER_IR" || at.Tags != "a%2Bb=c%20d%26e%3Df" {
+					t.Errorf("%s: got class %q and tags %q", path, at.Class, at.Tags)
+				}
+				r, err := s.Open(t.Context(), copy1, path)
+				if err != nil {
+					t.Errorf("%s: %v", path, err)
+					continue
+				}
+				if got, err := io.ReadAll(r); string(got) != "xyz" || err != nil {
+					t.Errorf("%s: got %q, %v", path, got, err)
+				}
+				r.Close()
+			}
+			if err := s.Remove(t.Context(), copy1); err != nil {
+				t.Error(err)
+			}
+			wantNothing(t, srv, copy1)
+		})
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -153,7 +152,7 @@ func (s *Store) unchanged(ctx context.Context, key string, err error) error {
 }
 
 func (s *Store) copySource(key string) *string {
-	return aws.String(s.opt.Bucket + "/" + strings.ReplaceAll(url.PathEscape(key), "%2F", "/"))
+	return aws.String(s.opt.Bucket + "/" + strings.ReplaceAll(escape(key), "%2F", "/"))
 }
 
 // changeClassInParts does it for an object that one request cannot copy. The object

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -296,11 +296,12 @@ func (s *Store) tagging() *string {
 	if len(s.opt.Tags) == 0 {
 		return nil
 	}
-	v := url.Values{}
+	var pairs []string
 	for name, value := range s.opt.Tags {
-		v.Set(name, value)
+		pairs = append(pairs, escape(name)+"="+escape(value))
 	}
-	return aws.String(strings.ReplaceAll(v.Encode(), "+", "%20"))
+	slices.Sort(pairs)
+	return aws.String(strings.Join(pairs, "&"))
 }
 
 // hasConditions reports whether the store keeps If-Match and If-None-Match, as far

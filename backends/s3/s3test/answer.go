@@ -213,8 +213,7 @@ func (s *Server) getObject(r *http.Request, q Quirks, op, key string) answer {
 }
 
 func (s *Server) copyObject(r *http.Request, q Quirks, key string) answer {
-	source, _ := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
-	from := s.objects[strings.TrimPrefix(source, s.Bucket+"/")]
+	from := s.objects[s.copySource(r)]
 	match := r.Header.Get("X-Amz-Copy-Source-If-Match")
 	switch {
 	case from == nil:
@@ -231,6 +230,13 @@ func (s *Server) copyObject(r *http.Request, q Quirks, key string) answer {
 	o.Tags = from.Tags // they are copied, as metadata is
 	s.store(key, &o)
 	return xmlAnswer(copyResult{XMLName: xml.Name{Local: "CopyObjectResult"}, ETag: o.etag, LastModified: stamp(o.modified)})
+}
+
+// copySource is the key that a copy is made of. As in AWS, a plus in the header is a
+// blank.
+func (s *Server) copySource(r *http.Request) string {
+	source, _ := url.QueryUnescape(r.Header.Get("X-Amz-Copy-Source"))
+	return strings.TrimPrefix(source, s.Bucket+"/")
 }
 
 type copyResult struct {

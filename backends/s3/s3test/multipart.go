@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,8 +85,7 @@ func (s *Server) createUpload(r *http.Request, q Quirks, key string) answer {
 }
 
 func (s *Server) copyPart(r *http.Request, u *upload, number int) answer {
-	source, _ := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
-	o := s.objects[strings.TrimPrefix(source, s.Bucket+"/")]
+	o := s.objects[s.copySource(r)]
 	if match := r.Header.Get("X-Amz-Copy-Source-If-Match"); o != nil && match != "" && match != o.etag {
 		return fail(412, "PreconditionFailed")
 	}

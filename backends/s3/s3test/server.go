@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -326,7 +327,8 @@ func operation(r *http.Request, key string) string {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	path, _ := url.QueryUnescape(r.URL.EscapedPath()) // in AWS, a plus is a blank here too
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	op := operation(r, key)
 	s.mu.Lock()
 	s.counts[op]++
