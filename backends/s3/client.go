@@ -174,11 +174,20 @@ func (s *Store) preflight(ctx context.Context, c *client, cfg aws.Config) error 
 	return &requestError{"use " + s.Root(), s.explain(err)}
 }
 
+// ask asks for one key. A server from which no store answers is soon given up; one that
+// says to come again is waited for as long as by any other request.
 func (s *Store) ask(ctx context.Context, c *client) error {
+	err := s.askOnce(ctx, c, min(s.opt.Attempts, unreachable))
+	other, bad := errors.AsType[*answerError](err)
+	if status(err) > 0 && retryable(err) || bad && isBusy(other.status) {
+		return s.askOnce(ctx, c, s.opt.Attempts)
+	}
+	return err
+}
+
+func (s *Store) askOnce(ctx context.Context, c *client, attempts int) error {
 	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl},
-		func(o *s3.Options) {
-			o.Retryer = retryer{attempts: min(s.opt.Attempts, unreachable), first: s.opt.Backoff}
-		})
+		func(o *s3.Options) { o.Retryer = retryer{attempts: attempts, first: s.opt.Backoff} })
 	return err
 }
 

@@ -30,3 +30,6 @@ func (b *Budget) Peak() int64 { b.mu.Lock(); defer b.mu.Unlock(); return b.peak 
 
 // Fill takes what is left of a budget.
 func (b *Budget) Fill() { b.mu.Lock(); defer b.mu.Unlock(); b.used = b.size }
+
+// RetryAfter is the pause that a header asks for.
+var RetryAfter = parseRetryAfter

@@ -256,7 +256,7 @@ func (u *upload) complete(ctx context.Context) error {
 		case err != nil && !retryable(err) && !isTaken(err) && !isNoUpload(err), try >= s.opt.Attempts:
 			return failed(ctx, what, orAbsent(last))
 		}
-		if err := s.pause(ctx, try); err != nil {
+		if err := s.pauseAfter(ctx, try, err); err != nil {
 			return err
 		}
 	}

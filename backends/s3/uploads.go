@@ -72,8 +72,8 @@ func (s *Store) abortUploads(ctx context.Context, below string, mine func(types.
 			clear(asked)
 			continue
 		}
-		if isUnknown(err) {
-			return nil // a store without uploads has none that are open
+		if isUnknown(err) || isNotFound(err) || status(err) == 405 {
+			return nil // a store that has no such list, or has none at all while it is empty
 		}
 		if err != nil {
 			return failed(ctx, what, err)

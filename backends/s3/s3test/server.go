@@ -59,8 +59,16 @@ type Quirks struct {
 
 	// Deny answers a request with 403. Fault is asked before a request is looked at.
 	// Both get the name of the operation, such as "PutObject", and the key.
-	Deny  func(op, key string) bool
-	Fault func(op, key string) Fault
+	Deny   func(op, key string) bool
+	Fault  func(op, key string) Fault
+	Refuse func(op, key string) *Refusal // nil = it is done
+}
+
+// Refusal is what a request is answered with in the place of doing it.
+type Refusal struct {
+	Status     int
+	Code       string // "" = a page of HTML
+	RetryAfter string // a header
 }
 
 // Fault is something that happens to a request.
@@ -344,8 +352,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.before(w, r, op, fault) {
 		return
 	}
+	if q.Refuse != nil {
+		if no := q.Refuse(op, key); no != nil {
+			no.answer(w, r)
+			return
+		}
+	}
 	a := s.answer(r, q, op, bucket, key)
 	s.reply(w, r, a, fault)
+}
+
+func (no *Refusal) answer(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	if no.RetryAfter != "" {
+		w.Header().Set("Retry-After", no.RetryAfter)
+	}
+	if no.Code != "" {
+		writeError(w, r, no.Status, no.Code, "")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(no.Status)
+	fmt.Fprintf(w, "<html><body><h1>%d</h1></body></html>", no.Status)
 }
 
 // before plays the faults that keep a request from being done.
