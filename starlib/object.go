@@ -17,7 +17,7 @@ func objectBuiltin() *builtin {
 				{Name: "path", Type: "string", Doc: "relative to the copy, separated by slashes"},
 				{Name: "pipeline", Type: "exec or pipeline", Doc: "what makes it"},
 				{Name: "alloc_size", Type: "size", Default: "None", KeywordOnly: true, Doc: `the expected size, such as "256MiB": space is reserved for it`},
-				{Name: "min_size", Type: "size", Default: "None", KeywordOnly: true, Doc: "a smaller result is a failure: an empty dump is no backup"},
+				{Name: "min_size", Type: "size", Default: "None", KeywordOnly: true, Doc: "a smaller result is a failure: an empty dump is no backup. None is 1 byte, and nothing for a backup to null(): where an empty object is right, say 0"},
 				{Name: "timeout", Type: "duration", Default: "None", KeywordOnly: true, Doc: "of one attempt; None is no limit"},
 				{Name: "retry", Type: "int", Default: "0", KeywordOnly: true, Doc: "how often to try again after a failure"},
 			},
@@ -64,7 +64,8 @@ func (o *objectValue) set(name string, v starlark.Value) error {
 	case "alloc_size":
 		return toSize(&o.o.AllocSize, v)
 	case "min_size":
-		return toSize(&o.o.MinSize, v)
+		o.o.MinSize = new(int64)
+		return toSize(o.o.MinSize, v)
 	case "timeout":
 		return toTimeout(&o.o.Timeout, v)
 	case "retry":

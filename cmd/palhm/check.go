@@ -19,7 +19,8 @@ and nothing is changed.
 Functions that a task calls are read, as far as their text shows what they do. What
 only looks like a mistake is a warning. So is what this host lacks, because it
 may be there when the task runs: programs that are not in PATH, users, files and
-secrets.`,
+secrets. So is a stage of an object that writes to a file and not to stdout, as far as
+its arguments show it.`,
 		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.check(c.Context(), args) },
 	}
@@ -64,6 +65,7 @@ func lacking(e *engine.Engine, site *plan.Site, inside []*plan.Exec) []string {
 			for _, b := range t.Backup.Backends {
 				add(b.Pos, bucketDoubts(b)...)
 			}
+			diverted(t, add)
 		}
 		for pos, x := range execs(t) {
 			add(pos, e.Lacks(x)...)

@@ -31,7 +31,7 @@ first = group("first", objects = [
 second = group("second", depends = [first], objects = [
     object("big", exec("head", "-c", "3000000", "/dev/zero")),
     object("small", exec("echo", "small")),
-    object("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/empty", exec("true")),
+    object("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/empty", exec("true"), min_size = 0),
 ])
 backup("backup", localfs("root", nb_copy_limit = 3), groups = [second])
 `

@@ -75,7 +75,8 @@
 //	Functions that a task calls are read, as far as their text shows what they do. What
 //	only looks like a mistake is a warning. So is what this host lacks, because it
 //	may be there when the task runs: programs that are not in PATH, users, files and
-//	secrets.
+//	secrets. So is a stage of an object that writes to a file and not to stdout, as far as
+//	its arguments show it.
 //
 // # palhm completion
 //

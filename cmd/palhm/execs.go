@@ -14,16 +14,21 @@ func execs(t *plan.Task) iter.Seq2[plan.Pos, *plan.Exec] {
 	return func(yield func(plan.Pos, *plan.Exec) bool) {
 		for used, p := range pipelines(t) {
 			for _, x := range p {
-				pos := x.Pos
-				if strings.HasPrefix(pos.File, "@") {
-					pos = used
-				}
-				if !yield(pos, x) {
+				if !yield(placeOf(x, used), x) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// placeOf is the place in the site where an exec comes from: its own, or for one of a
+// shared module the place where it is used.
+func placeOf(x *plan.Exec, used plan.Pos) plan.Pos {
+	if strings.HasPrefix(x.Pos.File, "@") {
+		return used
+	}
+	return x.Pos
 }
 
 // pipelines gives the pipelines of a task, each with the place of its object or step.

@@ -79,8 +79,12 @@ func (p *planPrinter) backup(b *plan.Backup) {
 }
 
 func (p *planPrinter) object(o *plan.Object) {
+	least := ""
+	if o.MinSize != nil {
+		least = fmt.Sprintf("min_size %d", *o.MinSize)
+	}
 	p.line(2, "%s%s", o.Path, options(
-		option("alloc_size", o.AllocSize), option("min_size", o.MinSize),
+		option("alloc_size", o.AllocSize), least,
 		option("timeout", o.Timeout), option("retry", o.Retry)))
 	p.line(3, "%s", pipelineText(o.Pipeline))
 	p.notes(4, o.Pipeline)

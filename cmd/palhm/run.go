@@ -121,7 +121,7 @@ func rehearsal(site *plan.Site, t *plan.Task) (*plan.Task, error) {
 		return nil, usagef("--null rehearses a backup and task %q is a routine: its steps would really be run; the backups are: %s", t.Name, list)
 	}
 	task, backup := *t, *t.Backup
-	backup.Backends = []plan.Backend{{Kind: "null", Pos: t.Pos}}
+	backup.Backends = []plan.Backend{{Kind: "null", Pos: t.Pos, Rehearsal: t.Backup.Backends[0].Kind != "null"}}
 	task.Backup = &backup
 	return &task, nil
 }

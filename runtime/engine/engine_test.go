@@ -361,7 +361,7 @@ func TestGroupsInOrder(t *testing.T) {
 	f := newFixture(t)
 	log := filepath.Join(t.TempDir(), "log")
 	mark := func(name string) *plan.Object {
-		return object(name, sh("echo "+name+"-begin >>"+log+"; sleep 0.05; echo "+name+"-end >>"+log))
+		return object(name, sh("echo "+name+"-begin >>"+log+"; sleep 0.05; echo "+name+"-end | tee -a "+log))
 	}
 	task := backupTask()
 	task.Backup.Groups = []*plan.Group{
@@ -515,7 +515,7 @@ func TestRetry(t *testing.T) {
 func TestMinSize(t *testing.T) {
 	f := newFixture(t)
 	o := object("dump", sh("printf 1234567; echo access denied >&2"), sh("cat"))
-	o.MinSize = 8
+	o.MinSize = new(int64(8))
 	err := f.run(t, backupTask(o))
 	wantError(t, err, "object dump", "got 7 bytes", "min_size 8")
 	if small, ok := errors.AsType[*engine.SmallError](err); !ok || len(small.Stages) != 2 || string(small.Stages[0].Stderr) != "access denied\n" {
@@ -524,9 +524,50 @@ func TestMinSize(t *testing.T) {
 	if len(f.store.names()) != 0 {
 		t.Error("a copy with a dump that is too small was committed")
 	}
-	o.MinSize = 7
+	o.MinSize = new(int64(7))
 	if err := f.run(t, backupTask(o)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A tool that writes to a file in place of stdout leaves nothing to keep.
+func TestEmptyObject(t *testing.T) {
+	f := newFixture(t)
+	f.Sleep = func(context.Context, time.Duration) error { return nil }
+	file := filepath.Join(t.TempDir(), "file")
+	o := object("dump", sh("echo dump >>"+file), sh("cat"))
+	const why = "got nothing on stdout"
+	wantError(t, f.run(t, backupTask(o)), "object dump", why, "min_size = 0")
+	if c := f.store.copies; len(c) != 0 {
+		t.Errorf("got the copies %v, want none", f.store.names())
+	}
+
+	// A rehearsal finds it too; a backup that keeps nothing is what its site makes of it.
+	task := backupTask(o)
+	task.Backup.Backends = []plan.Backend{{Kind: "null", Rehearsal: true}}
+	wantError(t, f.run(t, task), "object dump", why)
+	task.Backup.Backends[0].Rehearsal = false
+	if err := f.run(t, task); err != nil {
+		t.Error(err)
+	}
+	o.MinSize = new(int64(1))
+	wantError(t, f.run(t, task), "object dump", why)
+
+	// What a later attempt makes counts.
+	o = object("dump", sh("[ -s "+file+".2 ] && echo dump; echo x >>"+file+".2"))
+	o.Retry = 1
+	if err := f.run(t, backupTask(o)); err != nil {
+		t.Error(err)
+	}
+	o = object("dump", sh("true"))
+	o.Retry = 2
+	wantError(t, f.run(t, backupTask(o)), why)
+	o.MinSize = new(int64)
+	if err := f.run(t, backupTask(o)); err != nil {
+		t.Error(err)
+	}
+	if got := len(f.store.names()); got != 3 { // the fixture opens its store also for null
+		t.Errorf("got %d copies, want the three that are well", got)
 	}
 }
 
@@ -826,7 +867,9 @@ func TestEnvironment(t *testing.T) {
 	clean.CleanEnv = true
 	clean.Env = []plan.EnvVar{{Name: "ONLY", Value: plan.Value{Text: "this"}}}
 	clean.Stdin = &plan.Stdin{File: secretFile}
-	if err := f.run(t, backupTask(object("a", x), object("b", clean), object("c", sh("cat")))); err != nil {
+	empty := object("c", sh("cat"))
+	empty.MinSize = new(int64)
+	if err := f.run(t, backupTask(object("a", x), object("b", clean), empty)); err != nil {
 		t.Fatal(err)
 	}
 	c := f.store.copies[f.store.names()[0]]

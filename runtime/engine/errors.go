@@ -48,6 +48,9 @@ type SmallError struct {
 }
 
 func (e *SmallError) Error() string {
+	if e.Got == 0 && e.Min == 1 {
+		return "got nothing on stdout, want at least 1 byte: has a stage written to a file in place of stdout? min_size = 0 allows an empty object"
+	}
 	return fmt.Sprintf("got %d bytes, want at least min_size %d", e.Got, e.Min)
 }
 

@@ -85,7 +85,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		return backends.ObjectRecord{}, err
 	}
 	defer p.Close()
-	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Process, item: item, min: o.MinSize}, o.AllocSize)
+	stored, err := backends.Put(ctx, m.copy.Copy, o.Path, &watched{r: p.Process, item: item, min: o.LeastSize(m.task.Backup.Backends[0])}, o.AllocSize)
 	if err != nil {
 		p.Close()
 		return backends.ObjectRecord{}, stopped(ctx, err, p.Results())

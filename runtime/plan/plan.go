@@ -181,9 +181,22 @@ type Object struct {
 	Pos       Pos           `json:"pos"`
 	Pipeline  Pipeline      `json:"pipeline"`             // at least one stage
 	AllocSize int64         `json:"alloc_size,omitempty"` // expected size in bytes; 0 = not known
-	MinSize   int64         `json:"min_size,omitempty"`   // bytes; a smaller result is a failure
+	MinSize   *int64        `json:"min_size,omitempty"`   // bytes; a smaller result is a failure; nil = see LeastSize
 	Timeout   time.Duration `json:"timeout,omitempty"`    // of one attempt; 0 = none
 	Retry     int           `json:"retry,omitempty"`      // further attempts after the first
+}
+
+// LeastSize is the size in bytes below which the object is a failure in a backend. What
+// the site does not say is decided by the backend: where copies are kept, an empty object
+// is one that a tool has written elsewhere.
+func (o *Object) LeastSize(b Backend) int64 {
+	switch {
+	case o.MinSize != nil:
+		return *o.MinSize
+	case b.Kind == "null" && !b.Rehearsal:
+		return 0
+	}
+	return 1
 }
 
 // Pipeline is execs joined stdout to stdin.
@@ -245,6 +258,8 @@ type Backend struct {
 	LocalFS *LocalFS `json:"localfs,omitempty"`
 	S3      *S3      `json:"aws_s3,omitempty"`
 	Limits  Limits   `json:"limits"`
+
+	Rehearsal bool `json:"-"` // a null in the place of a backend that keeps what it gets
 }
 
 // Root names the place that copies live in, for a person; "" for null.

@@ -33,7 +33,7 @@ func (p *player) backup(ctx context.Context, t *plan.Task) error {
 			objects[i] = slices.Concat(objects[i], more)
 		}
 		for _, o := range objects[i] {
-			if err := p.object(ctx, o); err != nil {
+			if err := p.object(ctx, t.Backup, o); err != nil {
 				return fmt.Errorf("task %s: object %s: %w", t.Name, o.Path, err)
 			}
 		}
@@ -68,10 +68,10 @@ const (
 )
 
 // object makes an object, with as many attempts as it may have.
-func (p *player) object(ctx context.Context, o *plan.Object) error {
+func (p *player) object(ctx context.Context, b *plan.Backup, o *plan.Object) error {
 	pause := firstPause
 	for left := o.Retry; ; left-- {
-		err := p.attempt(ctx, o)
+		err := p.attempt(ctx, o, o.LeastSize(b.Backends[0]))
 		if err == nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -88,15 +88,15 @@ func (p *player) object(ctx context.Context, o *plan.Object) error {
 
 // attempt makes an object once. How large it is is only known when some reply says what
 // is printed.
-func (p *player) attempt(ctx context.Context, o *plan.Object) error {
+func (p *player) attempt(ctx context.Context, o *plan.Object, least int64) error {
 	ctx, release := p.limit(ctx, o.Timeout, "object "+o.Path)
 	defer release()
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
 	r, err := p.pipeline(ctx, o.Pipeline)
-	if err == nil && r.Stdout != nil && int64(len(r.Stdout)) < o.MinSize {
-		return fmt.Errorf("got %d bytes, want at least min_size %d", len(r.Stdout), o.MinSize)
+	if err == nil && r.Stdout != nil && int64(len(r.Stdout)) < least {
+		return fmt.Errorf("got %d bytes, want at least min_size %d", len(r.Stdout), least)
 	}
 	return err
 }

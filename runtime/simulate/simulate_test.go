@@ -278,7 +278,7 @@ func TestBackup(t *testing.T) {
 // What is known to be too small is no object; what is not known is.
 func TestMinSize(t *testing.T) {
 	o := object("dump")
-	o.MinSize, o.Retry = 3, 1
+	o.MinSize, o.Retry = new(int64(3)), 1
 	task := backup(&plan.Group{Name: "g", Objects: []*plan.Object{o}})
 	reply := func(list ...simulate.Answer) simulate.Setup {
 		return simulate.Setup{Replies: []simulate.Reply{{Pattern: "*", InTurn: true, Answers: list}}}

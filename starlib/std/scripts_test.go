@@ -59,7 +59,7 @@ func TestFirstSiteMakesDoWithWhatIsThere(t *testing.T) {
 			}
 			for _, g := range b.Groups {
 				for _, o := range g.Objects {
-					if o.MinSize > 0 || g.Name == "files" {
+					if o.LeastSize(b.Backends[0]) > 0 || g.Name == "files" {
 						if out := p.with("PATH", on.path).run(o.Pipeline, nil); len(out) == 0 {
 							t.Errorf("%s is empty", o.Path)
 						}
