@@ -34,6 +34,7 @@ func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 	if err := c.publish(ctx, manifest); err != nil {
 		return err
 	}
+	c.store.expect(c.prefix)
 	c.forget()
 	return nil
 }

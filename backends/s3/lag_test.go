@@ -119,3 +119,16 @@ func TestRecoverWithoutObjectListed(t *testing.T) {
 	hide(srv, "", 0)
 	wantNothing(t, srv, copy1)
 }
+
+// TestCommittedAndNotListedYet: the copy that was just committed is waited for.
+func TestCommittedAndNotListedYet(t *testing.T) {
+	for _, hidden := range []string{manifestKey, objectKey} {
+		srv := s3test.New(t, s3test.Quirks{})
+		s := open(t, small(t, srv))
+		makeCopy(t, s, copy2)
+		wantCopies(t, s, copy2)
+		makeCopy(t, s, copy1)
+		hide(srv, hidden, 9)
+		wantCopies(t, s, copy1, copy2)
+	}
+}

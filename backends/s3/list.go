@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -136,8 +137,40 @@ func (s *Store) lookAll(ctx context.Context, names []string, f func(name string,
 	return context.Cause(ctx)
 }
 
-// List returns the committed copies and those of the Python program.
-func (s *Store) List(ctx context.Context) ([]backends.Info, error) {
+// List returns the committed copies and those of the Python program. A listing that does
+// not show the copy that was just committed here lags behind, and is asked for again.
+func (s *Store) List(ctx context.Context) (found []backends.Info, err error) {
+	fresh := s.takeFresh()
+	for try, start := 1, time.Now(); ; try++ {
+		found, err = s.listOnce(ctx)
+		if err != nil || fresh == "" || isWhole(found, fresh) || time.Since(start) > settleTime || try >= s.opt.Attempts {
+			return found, err
+		}
+		if err := s.pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func isWhole(infos []backends.Info, prefix string) bool {
+	return slices.ContainsFunc(infos, func(i backends.Info) bool { return i.Prefix == prefix && i.Damage == nil && !i.Foreign })
+}
+
+// expect notes which copy the next List has to show; "" = none.
+func (s *Store) expect(prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh = prefix
+}
+
+func (s *Store) takeFresh() (prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prefix, s.fresh = s.fresh, ""
+	return prefix
+}
+
+func (s *Store) listOnce(ctx context.Context) ([]backends.Info, error) {
 	names, err := s.names(ctx)
 	if err != nil {
 		return nil, err

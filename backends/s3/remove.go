@@ -31,6 +31,7 @@ func (s *Store) Remove(ctx context.Context, prefix string) error {
 }
 
 func (s *Store) remove(ctx context.Context, prefix string) error {
+	s.expect("") // a copy that goes need not be listed
 	st, err := s.look(ctx, prefix)
 	if err != nil {
 		return err

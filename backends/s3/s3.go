@@ -83,6 +83,7 @@ type Store struct {
 	sizes   map[string]int64  // of large objects in earlier copies, by path
 	infos   map[string]cached // what the manifests of copies said, by prefix
 	notices []string          // what the bucket is like, for the warnings of copies
+	fresh   string            // the copy that was just committed, until it was listed; "" = none
 
 	unusable   error // why the bucket cannot be used
 	unusableAt time.Time

@@ -25,7 +25,8 @@ func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, do
 		r.after(t, fmt.Sprintf("rotation: %v", err))
 		return nil
 	case err == nil && !listed:
-		return &Error{Task: t.Name, Pos: t.Pos, Err: fmt.Errorf("copy %s was committed but %s does not list it; nothing was rotated", done.Prefix, store.Root())}
+		r.after(t, fmt.Sprintf("rotation: copy %s was committed but %s does not list it; nothing was rotated", done.Prefix, store.Root()))
+		return nil
 	}
 	query := r.query(t)
 	query.Made = made.Time
