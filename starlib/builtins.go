@@ -1,7 +1,6 @@
 package starlib
 
 import (
-	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
@@ -35,9 +34,11 @@ func jsonBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
 			Name: "json",
-			Text: `json.encode(x), json.decode(text, default = None), and json.indent(text, prefix = "", indent = "\t").`,
+			Text: `json.encode(x), json.decode(text, default = None), and json.indent(text, prefix = "", indent = "\t").
+What is nested more than 1000 deep is refused, and so is a text of more than a million lists and objects: json.decode gives the default for it,
+if there is one.`,
 		},
-		value: func(*loader) starlark.Value { return json.Module },
+		value: func(*loader) starlark.Value { return jsonModule() },
 	}
 }
 

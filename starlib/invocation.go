@@ -108,6 +108,7 @@ func strandOf(t *starlark.Thread) *strand {
 func (s *strand) call(fn starlark.Callable, args starlark.Tuple) (v starlark.Value, failed *Error) {
 	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
 	thread.SetLocal(strandLocal, s)
+	guard(thread)
 	defer func() {
 		if p := recover(); p != nil {
 			v, failed = nil, s.l.blameStack(nil, s.above)

@@ -188,7 +188,7 @@ func (lt *linter) keeps(c *syntax.CallExpr) (keeps, passes bool) {
 		return slices.Contains([]string{"append", "insert", "extend", "setdefault", "update", "add"}, fn.Name.Name), false
 	case *syntax.Ident:
 		b, ok := fn.Binding.(*resolve.Binding)
-		return false, ok && b.Scope == resolve.Universal && slices.Contains([]string{"list", "tuple", "dict", "zip", "enumerate", "reversed"}, fn.Name)
+		return false, ok && (b.Scope == resolve.Universal || b.Scope == resolve.Predeclared) && slices.Contains([]string{"list", "tuple", "dict", "zip", "enumerate", "reversed"}, fn.Name)
 	}
 	return false, false
 }

@@ -66,17 +66,25 @@ type loader struct {
 	loaded atomic.Bool  // from here on functions run, and nothing here changes any more
 }
 
+// limits bound a load.
+type limits struct {
+	time   time.Duration
+	memory uint64 // bytes
+}
+
 // load runs the loader on a goroutine of its own, so that a file system that
 // hangs cannot hold palhm up: nobody waits for that goroutine then.
-func load(ctx context.Context, cfg Config, file string, limit time.Duration, checking bool) (*plan.Site, *Findings, error) {
+func load(ctx context.Context, cfg Config, file string, most limits, checking bool) (*plan.Site, *Findings, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	if cfg.LookupEnv == nil {
 		cfg.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("loading took longer than %v", limit))
+	limited, cancel := context.WithTimeoutCause(ctx, most.time, fmt.Errorf("loading took longer than %v", most.time))
 	defer cancel()
+	limited, enough := withMemory(limited, most.memory)
+	defer enough()
 	l := newLoader(cfg, file)
 	l.checking = checking
 	done := make(chan struct{})
@@ -87,8 +95,8 @@ func load(ctx context.Context, cfg Config, file string, limit time.Duration, che
 	select {
 	case <-done:
 	case <-limited.Done():
-		// Starlark code stops at once and says where it was. Only a system call
-		// does not.
+		// Starlark code stops at once and says where it was. A system call does not,
+		// nor does a built-in that makes a list of a range without an end.
 		select {
 		case <-done:
 		case <-time.After(time.Second):
@@ -96,7 +104,7 @@ func load(ctx context.Context, cfg Config, file string, limit time.Duration, che
 				return nil, nil, err
 			}
 			doing, _ := l.doing.Load().(string)
-			return nil, nil, Errors{{Pos: plan.Pos{File: file}, Msg: fmt.Sprintf("loading took longer than %v; stuck while %s", limit, cmp.Or(doing, "running"))}}
+			return nil, nil, Errors{{Pos: plan.Pos{File: file}, Msg: fmt.Sprintf("%v; stuck while %s", context.Cause(limited), cmp.Or(doing, "running"))}}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -120,6 +128,9 @@ func newLoader(cfg Config, file string) *loader {
 	}
 	for _, b := range builtins() {
 		l.predeclared[b.Name] = b.bind(l)
+	}
+	for _, name := range materialising() {
+		l.predeclared[name] = bounded(name)
 	}
 	l.ctxMethods = starlark.StringDict{}
 	for _, b := range ctxBuiltins() {
@@ -429,6 +440,7 @@ func (l *loader) newThread(m *module) *starlark.Thread {
 		},
 	}
 	thread.SetLocal(moduleLocal, m)
+	guard(thread)
 	return thread
 }
 

@@ -116,6 +116,8 @@ func (l *loader) loadTests(ctx context.Context) []*starlark.Function {
 	defer l.recoverPanic()
 	limited, cancel := context.WithTimeoutCause(ctx, timeLimit, fmt.Errorf("loading took longer than %v", timeLimit))
 	defer cancel()
+	limited, enough := withMemory(limited, maxMemory)
+	defer enough()
 	if !l.loadModules(limited) {
 		return nil
 	}
@@ -180,6 +182,8 @@ type tester struct {
 func (r *tester) run(ctx context.Context, fn *starlark.Function) TestResult {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, fmt.Errorf("the test took longer than %v", r.limit))
 	defer cancel()
+	ctx, enough := withMemory(ctx, maxMemory)
+	defer enough()
 	l := r.l
 	thread := l.newThread(l.site)
 	stop := context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })

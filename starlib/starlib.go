@@ -28,7 +28,7 @@ type Host struct {
 // is to blame, and that of ctx when ctx was cancelled. It may be called from any
 // number of goroutines.
 func Load(ctx context.Context, cfg Config, file string) (*plan.Site, error) {
-	site, _, err := load(ctx, cfg, file, timeLimit, false)
+	site, _, err := load(ctx, cfg, file, limits{timeLimit, maxMemory}, false)
 	return site, err
 }
 
@@ -41,5 +41,5 @@ type Findings struct {
 // Check loads a site like Load, and also looks for mistakes in what did not run
 // while it loaded. There are findings only when there is no error.
 func Check(ctx context.Context, cfg Config, file string) (*plan.Site, *Findings, error) {
-	return load(ctx, cfg, file, timeLimit, true)
+	return load(ctx, cfg, file, limits{timeLimit, maxMemory}, true)
 }
