@@ -28,6 +28,7 @@ type Doc struct {
 	Signature string // how it is called; just the name of a value
 	Text      string // the first line is a summary
 	Params    []Param
+	Returns   string // in words, as "string or None"; "" = None, "nothing" = it does not return
 }
 
 // A builtin is a built-in and its documentation. Exactly one of run and value is
@@ -95,6 +96,7 @@ type call struct {
 	kwargs []starlark.Tuple
 	failed bool
 	strand *strand // nil while the site loads
+	tried  *tried  // nil unless the call is only tried, see linter.try
 }
 
 // An argError is what is wrong with an argument.
@@ -108,14 +110,20 @@ type argError struct {
 func (e *argError) Error() string { return e.err.Error() }
 func (e *argError) Unwrap() error { return e.err }
 
-// report adds an error to the loader's list.
+// report adds an error to the loader's list, if there is one.
 func (c *call) report(err error) {
+	if err == nil {
+		return
+	}
 	c.failed = true
 	for _, err := range flatten(err) {
-		if errors.Is(err, errReported) {
-			continue
+		switch {
+		case errors.Is(err, errReported):
+		case c.tried != nil:
+			c.tried.errs = append(c.tried.errs, err)
+		default:
+			c.l.add(c.blame(err))
 		}
-		c.l.add(c.blame(err))
 	}
 }
 
@@ -150,7 +158,7 @@ func (c *call) unpack(set func(name string, v starlark.Value) error) error {
 		if i == c.b.star() {
 			break
 		}
-		if i >= len(given) || c.b.Params[i].KeywordOnly {
+		if i >= len(given) || c.b.Params[i].KeywordOnly || c.b.Params[i].anyKeyword() {
 			c.report(c.tooMany(i))
 			break
 		}
@@ -161,6 +169,8 @@ func (c *call) unpack(set func(name string, v starlark.Value) error) error {
 		name := string(kw[0].(starlark.String))
 		i := c.param(name)
 		switch {
+		case i < 0 && slices.ContainsFunc(c.b.Params, Param.anyKeyword):
+			continue
 		case i < 0:
 			c.report(&argError{-1, name, "", c.unknownKeyword(name)})
 			continue
@@ -173,10 +183,10 @@ func (c *call) unpack(set func(name string, v starlark.Value) error) error {
 	}
 	for i, p := range c.b.Params {
 		if !given[i] && p.Default == "" && !strings.HasPrefix(p.Name, "*") {
-			c.report(fmt.Errorf("missing argument %s: %s", p.Name, p.Type))
+			c.report(errors.New(strings.TrimSuffix(fmt.Sprintf("missing argument %s: %s", p.Name, p.Type), ": ")))
 		}
 	}
-	if c.failed {
+	if c.failed || c.tried != nil {
 		return errReported
 	}
 	return nil
@@ -196,8 +206,11 @@ func (c *call) set(set func(string, starlark.Value) error, i int, where *argErro
 // star is the index of the parameter that takes what positional arguments are left,
 // or -1.
 func (b *builtin) star() int {
-	return slices.IndexFunc(b.Params, func(p Param) bool { return strings.HasPrefix(p.Name, "*") })
+	return slices.IndexFunc(b.Params, func(p Param) bool { return strings.HasPrefix(p.Name, "*") && !p.anyKeyword() })
 }
+
+// anyKeyword reports whether the parameter takes the keywords that no other does, as **rest.
+func (p Param) anyKeyword() bool { return strings.HasPrefix(p.Name, "**") }
 
 func (c *call) param(name string) int {
 	for i, p := range c.b.Params {
@@ -253,6 +266,9 @@ func (c *call) unknownKeyword(name string) error {
 
 // caller is where the call stands.
 func (c *call) caller() plan.Pos {
+	if c.tried != nil {
+		return c.tried.at
+	}
 	for depth := 1; depth < c.thread.CallStackDepth(); depth++ {
 		if f := c.thread.CallFrame(depth); f.Pos.Line > 0 {
 			return c.l.callPos(f.Pos)
@@ -267,6 +283,9 @@ func noArguments(string, starlark.Value) error { panic("a built-in without param
 // registering refuses calls that would add to the site from the top level of a
 // module: loading a library must not add a task behind anybody's back.
 func (c *call) registering() error {
+	if c.tried != nil {
+		return errReported
+	}
 	if c.strand != nil {
 		return errors.New("the site is loaded; declare it at the top level of the site file")
 	}

@@ -82,9 +82,10 @@ func argsValue(args map[string]any) (starlark.Value, error) {
 func ctxFail() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name:   "ctx.fail",
-			Text:   `Ends the routine as a failure.`,
-			Params: []Param{{Name: "msg", Type: "string", Doc: "why, for the error"}},
+			Name:    "ctx.fail",
+			Returns: "nothing, it ends the function",
+			Text:    `Ends the routine as a failure.`,
+			Params:  []Param{{Name: "msg", Type: "string", Doc: "why, for the error"}},
 		},
 		run: func(c *call) (starlark.Value, error) {
 			msg, err := c.message()
@@ -99,7 +100,8 @@ func ctxFail() *builtin {
 func ctxSkip() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.skip",
+			Name:    "ctx.skip",
+			Returns: "nothing, it ends the function",
 			Text: `Ends the routine, and all its steps, because there is nothing to do: it is well. In a function that ctx.parallel calls it ends
 that function only, whose result is None. ctx.attempt does not catch it. It has no use in a deferred function, nor in one that gives the
 objects of a group.`,
@@ -206,7 +208,8 @@ func (s *strand) failed(err error) error {
 func ctxNow() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.now",
+			Name:    "ctx.now",
+			Returns: "struct",
 			Text: `The time, as a struct. In the host's time zone: .year, .month, .day, .hour, .minute, .second (ints), .weekday ("Monday"), .date
 ("2022-05-01") and .zone ("CEST"). The same everywhere: .utc ("2022-05-01T06:59:17Z", for names) and .unix (seconds since 1970, an int, for
 comparisons and differences).`,
@@ -236,7 +239,8 @@ func timeValue(t time.Time) starlark.Value {
 func ctxTempDir() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.temp_dir",
+			Name:    "ctx.temp_dir",
+			Returns: "string",
 			Text: `The path of a new directory that only palhm's user can enter. It is removed with all that is in it when the function
 has ended and its deferred functions too; when the function gives the objects of a group, when the backup has ended.`,
 		},
@@ -256,9 +260,10 @@ has ended and its deferred functions too; when the function gives the objects of
 func ctxExists() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name:   "ctx.exists",
-			Text:   `Whether there is a file or directory now. Symbolic links are followed.`,
-			Params: []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
+			Name:    "ctx.exists",
+			Returns: "bool",
+			Text:    `Whether there is a file or directory now. Symbolic links are followed.`,
+			Params:  []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
 		},
 		run: func(c *call) (starlark.Value, error) {
 			path, err := c.hostPath()
@@ -277,9 +282,10 @@ func ctxExists() *builtin {
 func ctxRead() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name:   "ctx.read",
-			Text:   `The text of a file as it is now. It is a regular file of at most 1 MiB.`,
-			Params: []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
+			Name:    "ctx.read",
+			Returns: "string",
+			Text:    `The text of a file as it is now. It is a regular file of at most 1 MiB.`,
+			Params:  []Param{{Name: "path", Type: "string", Doc: "an absolute path of the host"}},
 		},
 		run: func(c *call) (starlark.Value, error) {
 			path, err := c.hostPath()

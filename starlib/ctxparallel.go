@@ -17,7 +17,8 @@ import (
 func ctxParallel() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.parallel",
+			Name:    "ctx.parallel",
+			Returns: "list",
 			Text: `Calls functions at the same time, without arguments, and waits for all. The result is the list of what they returned, in their
 order. When one fails, the others are stopped, and the function that waits fails; ctx.attempt inside of one keeps its failure to itself.
 One that calls ctx.skip ends there and is well, with the result None: the others go on, and so does the function that waits.
@@ -56,7 +57,7 @@ func (p *parallel) set(name string, v starlark.Value) error {
 	}
 	return eachElement(v, "functions", func(v starlark.Value) error {
 		var fn starlark.Callable
-		if err := toCallable(&fn, v); err != nil {
+		if err := toThunk(&fn, v); err != nil {
 			return err
 		}
 		p.fns = append(p.fns, fn)

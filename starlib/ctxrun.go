@@ -15,7 +15,8 @@ import (
 func ctxRun() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.run",
+			Name:    "ctx.run",
+			Returns: "result",
 			Text: `Runs an exec, a pipeline or a task, and waits for it. The result r has
 
 - r.ok: whether it went well; a backup whose copy is safe is well, whatever came after
@@ -118,7 +119,7 @@ func toRunnable(dst *plan.Step, v starlark.Value) error {
 		if strings.Contains(string(v), " ") {
 			return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
 		}
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task: the value that backup(...) or routine(...) gave, not its name", describe(v))
+		return fmt.Errorf("got %s, want an exec, a pipeline or a task; the value that backup(...) or routine(...) gave, not its name", describe(v))
 	default:
 		return fmt.Errorf("got %s, want an exec, a pipeline or a task%s", describe(v), callHint(v))
 	}
@@ -138,7 +139,8 @@ func toCapture(dst *plan.Capture, v starlark.Value) error {
 func ctxAttempt() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "ctx.attempt",
+			Name:    "ctx.attempt",
+			Returns: "result",
 			Text: `Calls a function and catches its failure. The result has .ok, .value (what the function returned, or None) and .error
 (why it failed, in a line, or None). A mistake in the function is such a failure too. What ends the whole run is not caught: a
 signal, a time limit of the task, and ctx.skip.`,
@@ -184,7 +186,7 @@ limit, when each deferred function has 30 seconds left. The last one deferred is
 		},
 		run: func(c *call) (starlark.Value, error) {
 			var fn starlark.Callable
-			if err := c.unpack(func(_ string, v starlark.Value) error { return toCallable(&fn, v) }); err != nil {
+			if err := c.unpack(func(_ string, v starlark.Value) error { return toThunk(&fn, v) }); err != nil {
 				return nil, err
 			}
 			if c.strand.cleaning {
@@ -209,4 +211,32 @@ func toCallable(dst *starlark.Callable, v starlark.Value) error {
 		return nil
 	}
 	return fmt.Errorf("got %s, want a function, such as lambda: ctx.run(...); it is given without being called", describe(v))
+}
+
+// toThunk reads a function that is called without arguments.
+func toThunk(dst *starlark.Callable, v starlark.Value) error {
+	if err := toCallable(dst, v); err != nil {
+		return err
+	}
+	fn, ok := v.(*starlark.Function)
+	if !ok {
+		return nil
+	}
+	var needs []string
+	params := fn.NumParams()
+	if fn.HasVarargs() {
+		params--
+	}
+	if fn.HasKwargs() {
+		params--
+	}
+	for i := range params {
+		if name, _ := fn.Param(i); fn.ParamDefault(i) == nil {
+			needs = append(needs, name)
+		}
+	}
+	if len(needs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("got the function %s, which needs %s; write lambda: %[1]s(%[2]s)", fn.Name(), strings.Join(needs, ", "))
 }

@@ -95,33 +95,37 @@ func (x *execValue) Name() string          { return x.e.Argv[0] }
 
 // CallInternal appends arguments: a new exec.
 func (x *execValue) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	return x.loader.call(thread, x.loader.execBuiltin, "exec "+clip(x.e.Argv[0]), args, kwargs, func(c *call) (starlark.Value, error) {
-		e := *x.e
-		e.Pos = c.caller()
-		e.Argv = slices.Clip(e.Argv)
-		child := &execValue{loader: x.loader, e: &e, broken: x.broken}
-		if e.Inverse != nil {
-			undo := *e.Inverse
-			e.Inverse, child.undo = &undo, &undo
-		}
-		return child, child.take(c)
-	})
+	return x.loader.call(thread, x.loader.execBuiltin, "exec "+clip(x.e.Argv[0]), args, kwargs, x.extend)
+}
+
+func (x *execValue) extend(c *call) (starlark.Value, error) {
+	e := *x.e
+	e.Pos = c.caller()
+	e.Argv = slices.Clip(e.Argv)
+	child := &execValue{loader: x.loader, e: &e, broken: x.broken}
+	if e.Inverse != nil {
+		undo := *e.Inverse
+		e.Inverse, child.undo = &undo, &undo
+	}
+	return child, child.take(c)
 }
 
 // take reads the arguments of a call into the exec, which nobody else has yet.
 func (x *execValue) take(c *call) error {
 	for i, v := range c.args {
 		arg, err := argument(v)
+		x.e.Argv = append(x.e.Argv, arg)
 		if err != nil {
 			c.report(&argError{i, "", fmt.Sprintf("argv[%d]", i), err})
+		} else if len(x.e.Argv) == 1 {
+			c.report(checkProgram(arg))
 		}
-		x.e.Argv = append(x.e.Argv, arg)
 	}
 	if err := c.unpack(x.set); err != nil {
 		return err
 	}
 	c.l.lintShell(x.e)
-	return checkProgram(x.e.Argv)
+	return nil
 }
 
 func (x *execValue) set(name string, v starlark.Value) error {
@@ -194,8 +198,7 @@ func argument(v starlark.Value) (string, error) {
 
 // checkProgram refuses a whole command line in one string, which would be sought
 // as a program of that name.
-func checkProgram(argv []string) error {
-	program := argv[0]
+func checkProgram(program string) error {
 	if program == "" {
 		return errors.New("the program's name is empty")
 	}

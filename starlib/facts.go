@@ -19,8 +19,9 @@ import (
 func envBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "env",
-			Text: `A variable of palhm's environment, while the site loads. For a password use secret(env = ...).`,
+			Name:    "env",
+			Returns: "string, or the default",
+			Text:    `A variable of palhm's environment, while the site loads. For a password use secret(env = ...).`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the variable"},
 				{Name: "default", Type: "any", Default: "None", Doc: "the result when it is not set"},
@@ -55,8 +56,9 @@ const pathDoc = `an absolute path of the host, or a label: "//x" (from the site'
 func readFileBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "read_file",
-			Text: `The text of a file, while the site loads: UTF-8, at most 16 MiB.`,
+			Name:    "read_file",
+			Returns: "string",
+			Text:    `The text of a file, while the site loads: UTF-8, at most 16 MiB.`,
 			Params: []Param{
 				{Name: "path", Type: "string", Doc: pathDoc},
 			},
@@ -81,8 +83,9 @@ func readFileBuiltin() *builtin {
 func pathExistsBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "path_exists",
-			Text: `Whether there is a file or directory, while the site loads. Symbolic links are followed.`,
+			Name:    "path_exists",
+			Returns: "bool",
+			Text:    `Whether there is a file or directory, while the site loads. Symbolic links are followed.`,
 			Params: []Param{
 				{Name: "path", Type: "string", Doc: pathDoc},
 			},
@@ -110,7 +113,8 @@ func pathExistsBuiltin() *builtin {
 func globBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "glob",
+			Name:    "glob",
+			Returns: "list of strings",
 			Text: `The paths that match a pattern, sorted, while the site loads. "*" and "?" match within a component, as in [a-z].
 The matches of a label are labels.`,
 			Params: []Param{
@@ -212,8 +216,9 @@ func (at location) glob() ([]string, error) {
 func whichBuiltin() *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "which",
-			Text: `The path of a program, sought in PATH while the site loads as an exec would seek it, or None.`,
+			Name:    "which",
+			Returns: "string or None",
+			Text:    `The path of a program, sought in PATH while the site loads as an exec would seek it, or None.`,
 			Params: []Param{
 				{Name: "name", Type: "string", Doc: "the program; with a slash it is an absolute path"},
 			},

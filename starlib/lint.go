@@ -22,22 +22,17 @@ func (l *loader) warn(pos plan.Pos, format string, args ...any) {
 // site has loaded without an error.
 func (l *loader) lint() {
 	lt := l.newLinter()
-	lt.findContexts()
 	lt.findSteps()
+	lt.learn()
+	lt.telling = true
+	lt.play()
 	for _, f := range lt.files {
 		if !f.m.own() {
 			continue
 		}
-		syntax.Walk(f.tree, func(n syntax.Node) bool {
-			lt.lintNode(n)
-			return true
-		})
 		lt.lintLoads(f)
-		lt.lintBlock(f.tree.Stmts)
 		for _, fn := range f.funcs {
-			lt.lintBlock(fn.body)
 			lt.lintLocals(fn)
-			lt.lintReturns(fn)
 		}
 		for _, loop := range f.loops {
 			lt.lintCaptures(loop)
@@ -46,44 +41,21 @@ func (l *loader) lint() {
 	l.execs = lt.reachedExecs()
 }
 
-// lintNode looks at one node on its own.
-func (lt *linter) lintNode(n syntax.Node) {
-	switch n := n.(type) {
-	case *syntax.BinaryExpr:
-		switch n.Op {
-		case syntax.AND, syntax.OR:
-			lt.lintTruth(n.X, n.Op)
-		case syntax.EQL, syntax.NEQ:
-			lt.lintEqual(n)
-		}
-	case *syntax.UnaryExpr:
-		if n.Op == syntax.NOT {
-			lt.lintTruth(n.X, n.Op)
-		}
-	case *syntax.IfStmt:
-		lt.lintTruth(n.Cond, syntax.IF)
-	case *syntax.IfClause:
-		lt.lintTruth(n.Cond, syntax.IF)
-	case *syntax.CondExpr:
-		lt.lintTruth(n.Cond, syntax.IF)
-	case *syntax.ForStmt:
-		lt.lintElements(n.X)
-	case *syntax.ForClause:
-		lt.lintElements(n.X)
-	case *syntax.ExprStmt:
-		lt.lintDropped(n)
-	case *syntax.DotExpr:
-		lt.lintAttribute(n)
-	case *syntax.CallExpr:
-		lt.lintCall(n)
-	}
+// at is a warning with the way out, if there is one.
+func (lt *linter) at(p syntax.Position, msg, hint string) *Error {
+	return &Error{Pos: lt.l.pos(p), Msg: msg, Hint: hint}
 }
 
-// warn adds a warning with the way out, if there is one.
-func (lt *linter) warn(at syntax.Position, msg, hint string) {
-	pos := lt.l.pos(at)
-	if m := lt.l.byName[pos.File]; m != nil && m.own() {
-		lt.l.warnings = append(lt.l.warnings, &Error{Pos: pos, Msg: msg, Hint: hint, source: m.line(pos.Line)})
+// warn adds a warning while that is what the text is played for.
+func (lt *linter) warn(at syntax.Position, msg, hint string) { lt.tell([]*Error{lt.at(at, msg, hint)}) }
+
+// tell adds warnings about the site's own text.
+func (lt *linter) tell(list []*Error) {
+	for _, e := range list {
+		if m := lt.l.byName[e.Pos.File]; lt.telling && m != nil && m.own() {
+			e.source = m.line(e.Pos.Line)
+			lt.l.warnings = append(lt.l.warnings, e)
+		}
 	}
 }
 

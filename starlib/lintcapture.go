@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
 
@@ -177,11 +178,11 @@ func (lt *linter) within(n, outer syntax.Node) bool {
 // keeps reports whether a call keeps its arguments for later, or gives back a value
 // that has them in it.
 func (lt *linter) keeps(c *syntax.CallExpr) (keeps, passes bool) {
-	switch g := lt.kindOf(c.Fn); g.kind {
-	case methodKind:
-		return g.doc.Name == "ctx.defer", false
-	case builtinKind:
-		return g.doc.Name == "routine" || g.doc.Name == "group", g.doc.Name == "struct"
+	switch name := lt.calls(c); name {
+	case "ctx.defer", "routine", "group":
+		return true, false
+	case "struct":
+		return false, true
 	}
 	switch fn := c.Fn.(type) {
 	case *syntax.DotExpr:
@@ -191,6 +192,16 @@ func (lt *linter) keeps(c *syntax.CallExpr) (keeps, passes bool) {
 		return false, ok && (b.Scope == resolve.Universal || b.Scope == resolve.Predeclared) && slices.Contains([]string{"list", "tuple", "dict", "zip", "enumerate", "reversed"}, fn.Name)
 	}
 	return false, false
+}
+
+// calls is the name of the built-in that a call surely calls, or "".
+func (lt *linter) calls(c *syntax.CallExpr) string {
+	if callee := lt.seen[c.Fn]; len(callee) == 1 {
+		if fn, ok := callee[0].(*starlark.Builtin); ok {
+			return fn.Name()
+		}
+	}
+	return ""
 }
 
 // lastRound reports whether the loop ends with the block that a function is in.

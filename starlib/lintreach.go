@@ -52,7 +52,7 @@ func (r *reacher) block(block []syntax.Stmt, used syntax.Position) {
 		case *syntax.IfStmt:
 			r.expr(s.Cond, used)
 			if r.lt.looksAtHost(s.Cond) {
-				if r.lt.ends(s.True) || r.lt.ends(s.False) {
+				if slices.ContainsFunc(s.True, r.stops) || slices.ContainsFunc(s.False, r.stops) {
 					return // what follows is for some hosts only
 				}
 				continue
@@ -69,11 +69,14 @@ func (r *reacher) block(block []syntax.Stmt, used syntax.Position) {
 		default:
 			r.expr(s, used)
 		}
-		if r.lt.leaves(s) {
+		if r.stops(s) {
 			return
 		}
 	}
 }
+
+// stops reports whether nothing behind a statement is reached.
+func (r *reacher) stops(s syntax.Stmt) bool { return r.lt.stops[s] }
 
 // expr walks through an expression, or a simple statement.
 func (r *reacher) expr(n syntax.Node, used syntax.Position) {
@@ -115,7 +118,7 @@ func (r *reacher) chooses(x *syntax.CallExpr) bool {
 
 // call notes an exec that is made here of a literal program.
 func (r *reacher) call(x *syntax.CallExpr, used syntax.Position) {
-	if g := r.lt.kindOf(x.Fn); g.kind != builtinKind || g.doc.Name != "exec" || len(x.Args) == 0 {
+	if r.lt.calls(x) != "exec" || len(x.Args) == 0 {
 		return
 	}
 	program, ok := literal(x.Args[0]).(starlark.String)
@@ -157,8 +160,10 @@ func (r *reacher) name(id *syntax.Ident, used syntax.Position) {
 	if v == nil {
 		return
 	}
-	if g := r.lt.kindOfVariable(v); g.kind == functionKind {
-		r.function(g.fn, used)
+	for _, value := range v.is {
+		if f, ok := value.(*lintFunction); ok {
+			r.function(f.fn, used)
+		}
 	}
 	var stages plan.Pipeline
 	switch value := r.lt.globalValue(id).(type) {
@@ -190,7 +195,7 @@ func (lt *linter) looksAtHost(n syntax.Node) (found bool) {
 		case *syntax.Ident:
 			found = found || isFact(x) || lt.factVariable(lt.known(x))
 		case *syntax.DotExpr:
-			found = found || lt.kindOf(x.X).kind == ctxKind && slices.Contains([]string{"exists", "read", "host", "args"}, x.Name.Name)
+			found = found || lt.seen[x.X].has(lt.context) && slices.Contains([]string{"exists", "read", "host", "args"}, x.Name.Name)
 		case *syntax.Literal:
 			s, _ := x.Value.(string)
 			found = found || s == "which" || strings.Contains(s, "command -v")

@@ -1,6 +1,9 @@
 package starlib
 
 import (
+	"slices"
+	"strings"
+
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -17,14 +20,23 @@ type linter struct {
 	vars    map[*syntax.Ident]*variable // by the first place that binds it
 	funcs   map[syntax.Node]*lintFunc   // by *syntax.DefStmt or *syntax.LambdaExpr
 	parents map[syntax.Node]syntax.Node
-	docs    map[string]*Doc   // of the built-ins
-	loading map[string]string // what to write instead of those that are for a site that loads
-	natives map[string]*Doc
-	ctx     map[string]*Doc    // of what ctx has
 	facts   map[*variable]bool // whether it depends on the host
 
 	routines map[*lintFunc][]*plan.Routine // that have it as a step
 	makers   map[*lintFunc]bool            // whether a group asks it for objects
+
+	builtins map[*starlark.Builtin]*builtin
+	broken   map[string]starlark.Value // what built-ins make, by their names
+	context  *ctxValue
+	scratch  *loader // for calls that are only tried
+
+	changed bool                 // something was learned in this round
+	settled bool                 // what has no value yet never gets one that is seen
+	wild    bool                 // containers are changed that may lie in others
+	skips   bool                 // some function calls ctx.skip
+	telling bool                 // nothing more is learned: say what is wrong
+	seen    map[syntax.Expr]some // what each expression can be, while telling
+	stops   map[syntax.Stmt]bool // whether nothing behind it is reached, while telling
 }
 
 // A lintFile is the syntax tree of a module, its names resolved.
@@ -44,27 +56,27 @@ type variable struct {
 	def      *lintFunc     // of the def statements that bind it, the last
 	defs     int
 	owner    *lintFunc // it is a parameter of
-	isCtx    bool      // a parameter that gets ctx
-	never    bool      // a parameter that gets something else than ctx
 	imported *variable // what a load statement makes it
+	loadedAs []*variable
 	file     *lintFile
 	bound    []*syntax.Ident
 	read     []*syntax.Ident
 
-	known guess
-	state int // of known: 1 = being found out, 2 = found
+	is        some // what it can be
+	something bool // it is given more than None, "" and the like
+	asked     bool // the text asks what sort of value it is
+	own       bool // its containers are made for it
 }
 
 // A lintFunc is a def statement or a lambda.
 type lintFunc struct {
-	node    syntax.Node
-	name    string
-	params  []Param
-	vars    []*variable // of params
-	body    []syntax.Stmt
-	returns []syntax.Expr // nil for a plain return
-	locals  []*variable
-	state   int // 1 = what it returns is being found out
+	node   syntax.Node
+	name   string
+	params []Param
+	vars   []*variable // of params
+	body   []syntax.Stmt
+	locals []*variable
+	is     some // what it can return
 }
 
 // newLinter reads the modules again: keeping their trees would cost every load
@@ -72,11 +84,10 @@ type lintFunc struct {
 func (l *loader) newLinter() *linter {
 	lt := &linter{
 		l: l, byLabel: map[label]*lintFile{}, vars: map[*syntax.Ident]*variable{}, funcs: map[syntax.Node]*lintFunc{},
-		parents: map[syntax.Node]syntax.Node{}, docs: docsByName(builtins()), natives: docsByName(natives()), ctx: ctxDocs(), facts: map[*variable]bool{}, loading: map[string]string{},
+		parents: map[syntax.Node]syntax.Node{}, facts: map[*variable]bool{},
 		routines: map[*lintFunc][]*plan.Routine{}, makers: map[*lintFunc]bool{},
-	}
-	for _, b := range builtins() {
-		lt.loading[b.Name] = b.loading
+		builtins: l.boundBuiltins(), broken: l.givenByBuiltins(), scratch: l.scratch(), seen: map[syntax.Expr]some{}, stops: map[syntax.Stmt]bool{},
+		context: &ctxValue{&invocation{function: &function{l: l}}},
 	}
 	for _, m := range l.order() {
 		tree, err := dialect.Parse(m.name, m.text, 0)
@@ -100,12 +111,21 @@ func (l *loader) newLinter() *linter {
 	return lt
 }
 
-func docsByName(list []*builtin) map[string]*Doc {
-	docs := map[string]*Doc{}
-	for _, b := range list {
-		docs[b.Name] = &b.Doc
+// boundBuiltins finds the documentation of built-ins by the values that a site sees.
+func (l *loader) boundBuiltins() map[*starlark.Builtin]*builtin {
+	bound := map[*starlark.Builtin]*builtin{}
+	add := func(list []*builtin, find func(name string) (starlark.Value, error)) {
+		for _, b := range list {
+			v, _ := find(b.Name) // it is there
+			if fn, ok := v.(*starlark.Builtin); ok && b.run != nil {
+				bound[fn] = b
+			}
+		}
 	}
-	return docs
+	add(builtins(), func(name string) (starlark.Value, error) { return l.predeclared[name], nil })
+	add(natives(), l.standard[nativeName].(starlark.HasAttrs).Attr)
+	add(ctxBuiltins(), func(name string) (starlark.Value, error) { return l.ctxMethods[strings.TrimPrefix(name, "ctx.")], nil })
+	return bound
 }
 
 // read notes parents, variables and functions of a file.
@@ -128,14 +148,14 @@ func (lt *linter) read(f *lintFile) {
 		stack = append(stack, n)
 		switch n := n.(type) {
 		case *syntax.AssignStmt:
-			lt.bind(f, targets, n.LHS, n.RHS, n.Op != syntax.EQ)
+			lt.note(f, targets, n.LHS, n.RHS, n.Op != syntax.EQ)
 		case *syntax.ForStmt:
 			f.loops = append(f.loops, n)
-			lt.bind(f, targets, n.Vars, nil, false)
+			lt.note(f, targets, n.Vars, nil, false)
 		case *syntax.Comprehension:
 			f.loops = append(f.loops, n)
 		case *syntax.ForClause:
-			lt.bind(f, targets, n.Vars, nil, false)
+			lt.note(f, targets, n.Vars, nil, false)
 		case *syntax.LoadStmt:
 			lt.readLoad(f, targets, n)
 		case *syntax.DefStmt:
@@ -147,11 +167,8 @@ func (lt *linter) read(f *lintFile) {
 			inside = append(inside, fn)
 		case *syntax.LambdaExpr:
 			inside = append(inside, lt.newFunction(f, targets, n, "lambda", n.Params, nil, n.Function))
-		case *syntax.ReturnStmt:
-			if len(inside) > 0 {
-				fn := inside[len(inside)-1]
-				fn.returns = append(fn.returns, n.Result)
-			}
+		case *syntax.CallExpr:
+			lt.readQuestion(f, n)
 		case *syntax.Ident:
 			if v := lt.variable(f, n); v != nil && !targets[n] {
 				v.read = append(v.read, n)
@@ -169,22 +186,22 @@ func (lt *linter) variable(f *lintFile, id *syntax.Ident) *variable {
 	}
 	v := lt.vars[b.First]
 	if v == nil {
-		v = &variable{name: id.Name, file: f}
+		v = &variable{name: id.Name, file: f, own: true}
 		lt.vars[b.First] = v
 	}
 	return v
 }
 
-// bind notes what an assignment or a loop binds. Without a source the value is not
+// note finds what an assignment or a loop binds. Without a source the value is not
 // seen; an augmented assignment reads the variable too.
-func (lt *linter) bind(f *lintFile, targets map[*syntax.Ident]bool, target, source syntax.Expr, augmented bool) {
+func (lt *linter) note(f *lintFile, targets map[*syntax.Ident]bool, target, source syntax.Expr, augmented bool) {
 	switch x := target.(type) {
 	case *syntax.ParenExpr:
-		lt.bind(f, targets, x.X, source, augmented)
+		lt.note(f, targets, x.X, source, augmented)
 	case *syntax.TupleExpr:
-		lt.bindAll(f, targets, x.List)
+		lt.noteAll(f, targets, x.List)
 	case *syntax.ListExpr:
-		lt.bindAll(f, targets, x.List)
+		lt.noteAll(f, targets, x.List)
 	case *syntax.Ident:
 		v := lt.variable(f, x)
 		if v == nil {
@@ -197,12 +214,47 @@ func (lt *linter) bind(f *lintFile, targets map[*syntax.Ident]bool, target, sour
 		} else {
 			v.sources = append(v.sources, source)
 		}
+		v.own = v.own && (augmented || source != nil && isFresh(source))
 	}
 }
 
-func (lt *linter) bindAll(f *lintFile, targets map[*syntax.Ident]bool, list []syntax.Expr) {
+// isFresh reports whether an expression makes the container that it gives.
+func isFresh(x syntax.Expr) bool {
+	switch x := x.(type) {
+	case *syntax.ListExpr, *syntax.DictExpr, *syntax.Comprehension, *syntax.Literal:
+		return true
+	case *syntax.BinaryExpr:
+		return x.Op == syntax.PLUS || x.Op == syntax.STAR
+	case *syntax.CallExpr:
+		if dot, ok := x.Fn.(*syntax.DotExpr); ok {
+			return !slices.Contains([]string{"get", "setdefault", "pop"}, dot.Name.Name)
+		}
+		id, ok := x.Fn.(*syntax.Ident)
+		return ok && slices.Contains([]string{"list", "dict", "set", "sorted", "reversed", "zip", "enumerate"}, id.Name)
+	}
+	return false
+}
+
+// readQuestion notes what a call asks the sort of: whoever asks knows more of it than can
+// be seen.
+func (lt *linter) readQuestion(f *lintFile, x *syntax.CallExpr) {
+	fn, ok := x.Fn.(*syntax.Ident)
+	if !ok || len(x.Args) == 0 || !slices.Contains([]string{"type", "hasattr", "getattr", "dir"}, fn.Name) {
+		return
+	}
+	syntax.Walk(x.Args[0], func(n syntax.Node) bool {
+		if id, ok := n.(*syntax.Ident); ok && id.Name != "ctx" {
+			if v := lt.variable(f, id); v != nil {
+				v.asked = true
+			}
+		}
+		return true
+	})
+}
+
+func (lt *linter) noteAll(f *lintFile, targets map[*syntax.Ident]bool, list []syntax.Expr) {
 	for _, x := range list {
-		lt.bind(f, targets, x, nil, false)
+		lt.note(f, targets, x, nil, false)
 	}
 }
 
@@ -221,6 +273,7 @@ func (lt *linter) readLoad(f *lintFile, targets map[*syntax.Ident]bool, n *synta
 			continue
 		}
 		v.imported = lt.vars[from.globals[n.From[i].Name]]
+		v.imported.loadedAs = append(v.imported.loadedAs, v)
 	}
 }
 
@@ -229,8 +282,7 @@ func (lt *linter) newFunction(f *lintFile, targets map[*syntax.Ident]bool, node 
 	keywordOnly := false
 	add := func(id *syntax.Ident, p Param) {
 		v := lt.variable(f, id)
-		v.owner, v.opaque = fn, true
-		v.isCtx = id.Name == "ctx" && p.Name == "ctx"
+		v.owner, v.opaque, v.own = fn, true, false
 		v.bound = append(v.bound, id)
 		targets[id] = true
 		fn.params, fn.vars = append(fn.params, p), append(fn.vars, v)

@@ -73,8 +73,7 @@ func (lt *linter) isStep(n syntax.Node) bool {
 		switch p := n.(type) {
 		case *syntax.ParenExpr, *syntax.ListExpr, *syntax.TupleExpr, *syntax.BinaryExpr:
 		case *syntax.CallExpr:
-			g := lt.kindOf(p.Fn)
-			return g.kind == builtinKind && g.doc.Name == "routine"
+			return lt.fixed(p.Fn) == "routine"
 		default:
 			return false
 		}
@@ -126,76 +125,6 @@ func (lt *linter) globalValue(x syntax.Expr) starlark.Value {
 	return v.file.m.globals[name]
 }
 
-// lintReturns warns of what a step returns as if that did something.
-func (lt *linter) lintReturns(fn *lintFunc) {
-	if len(lt.routines[fn]) == 0 {
-		return
-	}
-	returns := fn.returns
-	if lambda, ok := fn.node.(*syntax.LambdaExpr); ok {
-		returns = []syntax.Expr{lambda.Body}
-	}
-	for _, x := range returns {
-		if x == nil {
-			continue
-		}
-		switch g := lt.kindOf(x); {
-		case (g.command() || g.kind == taskKind) && !g.maybe:
-			lt.warn(syntax.Start(x), "the step returns "+g.noun()+", which has not been run", "ctx.run(...) runs it")
-		case isFalse(x):
-			lt.warn(syntax.Start(x), "the step returns False, which means nothing here", "ctx.fail(text) ends a routine as a failure")
-		case lt.mayHaveFailed(x):
-			lt.warn(syntax.Start(x), "the step returns a result, and one that is not ok makes it fail", "a failure that does not matter is not returned; without check = False it ends the function")
-		}
-	}
-}
-
-// mayHaveFailed reports whether an expression is a result that nobody has looked at, or
-// a list of such.
-func (lt *linter) mayHaveFailed(x syntax.Expr) bool {
-	switch x := x.(type) {
-	case *syntax.ParenExpr:
-		return lt.mayHaveFailed(x.X)
-	case *syntax.ListExpr:
-		return slices.ContainsFunc(x.List, lt.mayHaveFailed)
-	case *syntax.TupleExpr:
-		return slices.ContainsFunc(x.List, lt.mayHaveFailed)
-	case *syntax.Comprehension:
-		return lt.mayHaveFailed(x.Body)
-	case *syntax.Ident:
-		v := lt.known(x)
-		return v != nil && !v.opaque && len(v.sources) == 1 && len(v.bound) == 1 && len(v.read) == 1 && lt.mayHaveFailed(v.sources[0])
-	case *syntax.CallExpr:
-		fn := lt.kindOf(x.Fn)
-		return fn.kind == methodKind && (fn.doc.Name == "ctx.attempt" || fn.doc.Name == "ctx.run" && unchecked(x))
-	}
-	return false
-}
-
-func isFalse(x syntax.Expr) bool {
-	id, ok := x.(*syntax.Ident)
-	return ok && id.Name == "False" && isConstant(id)
-}
-
-// lintDeferred warns of a function that ctx.defer has called for nothing.
-func (lt *linter) lintDeferred(x *syntax.CallExpr) {
-	if len(x.Args) == 0 {
-		return
-	}
-	if fn := lt.kindOf(x.Args[0]); fn.kind == functionKind {
-		if g := lt.kindOfResult(fn.fn); (g.command() || g.kind == taskKind) && !g.maybe {
-			lt.warn(syntax.Start(x.Args[0]), "the function returns "+g.noun()+", which is never run", "ctx.run(...) runs it")
-		}
-	}
-}
-
-// lintSkip warns of ctx.skip where there is no routine.
-func (lt *linter) lintSkip(x *syntax.CallExpr) {
-	if fn := lt.taskFunction(x); fn != nil && lt.makers[fn] {
-		lt.warnValue(x, "ctx.skip", errSkipInGroup)
-	}
-}
-
 // argNames lists the arguments that ctx.args can have where a node stands, those of all
 // routines of the site. It is nil where that is not sure: in what no task runs, and where
 // somebody looks whether there is such an argument.
@@ -228,14 +157,6 @@ func (lt *linter) asksForNames(n syntax.Node) (asks bool) {
 	return asks
 }
 
-// lintElements warns of a loop over a text.
-func (lt *linter) lintElements(x syntax.Expr) {
-	dot, ok := x.(*syntax.DotExpr)
-	if ok && lt.kindOf(dot.X).kind == resultKind && (dot.Name.Name == "stdout" || dot.Name.Name == "stderr") {
-		lt.warn(syntax.Start(x), "a string has no elements", "write "+shortText(x)+".splitlines()")
-	}
-}
-
 // What functions cannot do that give the objects of a group, and where a routine says what
 // it uses.
 var errSkipInGroup = errors.New("it ends a routine, and this function gives the objects of a group; return [] when there are none")
@@ -246,4 +167,59 @@ func errTaskInGroup(t *plan.Task) error {
 
 func errNotInUses(t *plan.Task) error {
 	return fmt.Errorf("task %q is not in the routine's uses = [...]; add it there", t.Name)
+}
+
+// runningFunctions are the functions of the text that the site has handed on to be
+// run, in the order of that.
+func (lt *linter) runningFunctions() (all []*lintFunc) {
+	byStart := lt.functionsByStart()
+	for _, value := range lt.l.running {
+		if fn := byStart[lt.l.pos(value.Position())]; fn != nil {
+			all = append(all, fn)
+		}
+	}
+	return all
+}
+
+func (lt *linter) functionsByStart() map[plan.Pos]*lintFunc {
+	byStart := map[plan.Pos]*lintFunc{}
+	for node, fn := range lt.funcs {
+		byStart[lt.l.pos(functionStart(node))] = fn
+	}
+	return byStart
+}
+
+func functionStart(n syntax.Node) syntax.Position {
+	start, _ := n.Span()
+	return start
+}
+
+// runs notes that the site runs a function with ctx.
+func (l *loader) runs(fn *starlark.Function) {
+	if !l.loaded.Load() {
+		l.running = append(l.running, fn)
+	}
+}
+
+// argument is what ctx.args has by the name of an attribute, or none.
+func (lt *linter) argument(x *syntax.DotExpr) (all some) {
+	names := lt.argNames(x)
+	switch {
+	case names == nil:
+		return anything
+	case !slices.Contains(names, x.Name.Name):
+		return nil
+	}
+	kinds := map[plan.ArgKind]starlark.Value{plan.ArgInt: aNumber, plan.ArgBool: starlark.True, plan.ArgString: aText, plan.ArgChoice: aText}
+	for _, t := range lt.l.result.Tasks {
+		if t.Routine == nil {
+			continue
+		}
+		for _, a := range t.Routine.Args {
+			if a.Name == x.Name.Name {
+				all = all.with(kinds[a.Kind])
+			}
+		}
+	}
+	return all
 }

@@ -1,145 +1,346 @@
 package starlib
 
 import (
-	"errors"
-	"fmt"
-	"time"
+	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
-
-	"palhm/runtime/plan"
+	"go.starlark.net/starlarkstruct"
 )
 
-// lintValue looks at an argument whose value can be seen. i is the index of its
-// parameter, -1 for none.
-func (lt *linter) lintValue(d *Doc, i int, x syntax.Expr) {
-	if i < 0 {
-		return
+// A linter reads functions by playing them with stand-ins: real values of Starlark and of
+// palhm, each of which stands for all values of its sort. So operators, methods and
+// built-ins are asked themselves what they make of a value, and nothing is described
+// twice. Only their sort is known of stand-ins: what text a string has, how many elements
+// a list, which way a condition goes.
+
+// some is what a value can be: a stand-in for each sort. Nil means that nothing has given it
+// a value yet, or that it never gets one.
+type some []starlark.Value
+
+// maxSorts bounds the sorts of one value, maxNesting those of containers in containers.
+// What is beyond them is unknown.
+const (
+	maxSorts   = 6
+	maxNesting = 4
+)
+
+// unknownValue stands for a value of any sort. Nothing is said of it.
+type unknownValue struct{}
+
+// unknownMark is in each error that a reader makes of an unknown value.
+const unknownMark = "\x00unknown"
+
+var (
+	unknown  = unknownValue{}
+	anything = some{unknown}
+	fails    = some{} // what surely ends in an error gives nothing
+
+	_ starlark.Callable = unknown
+)
+
+func (unknownValue) String() string        { return unknownMark }
+func (unknownValue) Type() string          { return unknownMark }
+func (unknownValue) Name() string          { return unknownMark }
+func (unknownValue) Freeze()               {}
+func (unknownValue) Truth() starlark.Bool  { return true }
+func (unknownValue) Hash() (uint32, error) { return 0, nil }
+func (unknownValue) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+	return unknown, nil
+}
+
+// The stand-ins of what has nothing but its content. The text is one that a person takes
+// for a gap, where a message quotes it.
+var (
+	aText   = starlark.String("...")
+	aNumber = starlark.MakeInt(1)
+)
+
+func (s some) known() bool { return len(s) > 0 && s[0] != starlark.Value(unknown) }
+
+// all reports whether a value is surely of a sort that f accepts. Where it may be None,
+// that is left out of account.
+func (s some) all(f func(starlark.Value) bool) bool {
+	s = s.notNone()
+	return s.known() && !slices.ContainsFunc(s, func(v starlark.Value) bool { return !f(v) })
+}
+
+func (s some) has(v starlark.Value) bool {
+	return slices.ContainsFunc(s, func(x starlark.Value) bool { return sortOf(x) == sortOf(v) })
+}
+
+func (s some) notNone() some {
+	if len(s) < 2 {
+		return s
 	}
-	p := d.Params[i]
-	lt.warnValue(x, d.Name+": "+p.Name, lt.valueError(d, p, x))
-	list, ok := x.(*syntax.ListExpr)
-	if !ok || p.Type != "list of signals" {
-		return
+	return slices.DeleteFunc(slices.Clone(s), func(v starlark.Value) bool { return v == starlark.None })
+}
+
+// orFails is what a call gives that fails, in place of nothing that goes elsewhere.
+func orFails(s some) some {
+	if s == nil {
+		return fails
 	}
-	for i, e := range list.List {
-		if v := literal(e); v != nil {
-			_, err := toSignal(v)
-			lt.warnValue(e, fmt.Sprintf("%s: %s[%d]", d.Name, p.Name, i), err)
+	return s
+}
+
+// join is what a value can be that comes from either of two places.
+func join(a, b some) some {
+	for _, v := range b {
+		a = a.with(v)
+	}
+	return a
+}
+
+func (s some) with(v starlark.Value) some {
+	if v == starlark.Value(unknown) || len(s) > 0 && !s.known() {
+		return anything
+	}
+	sort := sortOf(v)
+	for i, old := range s {
+		if sortOf(old) == sort {
+			return s
+		}
+		if both := joinContainers(old, v); both != nil {
+			s = slices.Clone(s)
+			s[i] = both
+			return s
 		}
 	}
+	if len(s) == maxSorts {
+		return anything
+	}
+	return append(slices.Clip(s), v)
 }
 
-// warnValue warns of what is wrong with a value, if anything is.
-func (lt *linter) warnValue(x syntax.Expr, what string, err error) {
-	if err == nil {
-		return
-	}
-	e := &Error{Msg: err.Error()}
-	e.explain(err)
-	lt.warn(syntax.Start(x), what+": "+e.Msg, e.Hint)
-}
-
-// valueError reads a value as the call itself would.
-func (lt *linter) valueError(d *Doc, p Param, x syntax.Expr) error {
-	if d.Name == "ctx.run" && p.Name == "what" {
-		return lt.runnableError(x)
-	}
-	v := literal(x)
-	if v == nil {
-		return nil
-	}
-	switch {
-	case p.Type == "duration" && p.Name == "timeout":
-		return toTimeout(new(time.Duration), v)
-	case d.Name == "ctx.sleep":
-		return toPause(new(time.Duration), v)
-	case p.Type == "duration":
-		return toDuration(new(time.Duration), v)
-	case p.Type == "list of signals":
-		return toSignals(new([]plan.Signal), v)
-	case d.Name == "exec" && p.Name == "ec":
-		return toExitCodes(new(plan.ExitCodes), v)
-	case d.Name == "ctx.run" && p.Name == "capture":
-		return toCapture(new(plan.Capture), v)
-	case d.Name == "ctx.exists", d.Name == "ctx.read":
-		return toHostPath(new(string), v)
-	case d.Name == "ctx.parallel" && p.Name == "limit":
-		return toBranches(new(int), v)
+func joinContainers(a, b starlark.Value) starlark.Value {
+	switch a := a.(type) {
+	case *starlark.List:
+		if b, ok := b.(*starlark.List); ok {
+			return listOf(join(elements(a), elements(b)))
+		}
+	case *starlark.Set:
+		if b, ok := b.(*starlark.Set); ok {
+			return setOf(join(elements(a), elements(b)))
+		}
+	case *starlark.Dict:
+		if b, ok := b.(*starlark.Dict); ok {
+			return dictOf(join(elements(a), elements(b)), join(dictValues(a), dictValues(b)))
+		}
 	}
 	return nil
 }
 
-// runnableError says why a value cannot be run.
-func (lt *linter) runnableError(x syntax.Expr) error {
-	if s, ok := literal(x).(starlark.String); ok {
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task; the value that exec(...), backup(...) or routine(...) gave, not its name", describe(s))
+// sortOf names the sort that a stand-in is of.
+func sortOf(v starlark.Value) string {
+	switch v := v.(type) {
+	case *starlark.List:
+		return "[" + sortsOf(elements(v)) + "]"
+	case *starlark.Set:
+		return "set(" + sortsOf(elements(v)) + ")"
+	case *starlark.Dict:
+		return "{" + sortsOf(elements(v)) + ":" + sortsOf(dictValues(v)) + "}"
+	case starlark.Tuple:
+		sorts := make([]string, len(v))
+		for i, e := range v {
+			sorts[i] = sortOf(e)
+		}
+		return "(" + strings.Join(sorts, ",") + ")"
+	case *starlarkstruct.Struct:
+		text := "struct("
+		for _, name := range v.AttrNames() {
+			field, _ := v.Attr(name) // it has that name
+			text += name + "=" + sortOf(field) + ","
+		}
+		return text + ")"
+	case *lintFunction:
+		return "function " + functionStart(v.fn.node).String()
+	case *starlark.Builtin:
+		if v.Receiver() != nil {
+			return sortOf(v.Receiver()) + "." + v.Name()
+		}
+		return "built-in " + v.Name()
+	case *outcomeValue:
+		return "outcome(" + sortOf(v.value) + ")"
 	}
-	switch g := lt.kindOf(x); g.kind {
-	case functionKind, builtinKind, methodKind:
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task; a function is called: %s(...)", g.noun(), shortText(x))
-	case groupKind, ctxKind, hostKind, argsKind, resultKind, outcomeKind:
-		return fmt.Errorf("got %s, want an exec, a pipeline or a task", g.noun())
-	}
-	switch x.(type) {
-	case *syntax.Ident:
-		return lt.taskError(x)
-	case *syntax.ListExpr, *syntax.TupleExpr:
-		return errors.New("got a list, want an exec, a pipeline or a task; run its elements one by one")
-	}
-	return nil
+	return v.Type()
 }
 
-// literal is the value of a literal, or nil for any other expression.
-func literal(x syntax.Expr) starlark.Value {
-	lit, ok := x.(*syntax.Literal)
+// sortsOf names the sorts that a value can be of, in one order.
+func sortsOf(s some) string {
+	sorts := make([]string, len(s))
+	for i, v := range s {
+		sorts[i] = sortOf(v)
+	}
+	slices.Sort(sorts)
+	return strings.Join(slices.Compact(sorts), "|")
+}
+
+// iterate gives what a loop over a value sees, and whether there can be such a loop.
+func iterate(v starlark.Value) (some, bool) {
+	if v == starlark.Value(unknown) {
+		return anything, true
+	}
+	list, ok := v.(starlark.Iterable)
 	if !ok {
-		return nil
+		return nil, false
 	}
-	switch v := lit.Value.(type) {
-	case string:
-		if lit.Token == syntax.STRING {
-			return starlark.String(v)
-		}
-	case int64:
-		return starlark.MakeInt64(v)
-	case float64:
-		return starlark.Float(v)
+	var all some
+	for e := range starlark.Elements(list) {
+		all = all.with(general(e))
 	}
-	return nil
+	return all, true
 }
 
-// lintNow warns of a value where a function is meant that is called later: what is
-// written there runs at once.
-func (lt *linter) lintNow(x *syntax.CallExpr, method string) {
-	if len(x.Args) == 0 {
+func elements(v starlark.Iterable) some {
+	all, _ := iterate(v)
+	return all
+}
+
+func dictValues(d *starlark.Dict) some {
+	var all some
+	for _, item := range d.Items() {
+		all = all.with(item[1])
+	}
+	return all
+}
+
+// nesting counts how deep containers lie in each other.
+func nesting(v starlark.Value) int {
+	deepest := 0
+	look := func(all some) {
+		for _, e := range all {
+			deepest = max(deepest, nesting(e))
+		}
+	}
+	switch v := v.(type) {
+	case *starlark.List:
+		look(elements(v))
+	case *starlark.Set:
+		look(elements(v))
+	case *starlark.Dict:
+		look(dictValues(v))
+	case starlark.Tuple:
+		look(some(v))
+	case *starlarkstruct.Struct:
+		for _, name := range v.AttrNames() {
+			field, _ := v.Attr(name) // it has that name
+			look(some{field})
+		}
+	case *outcomeValue:
+		look(some{v.value})
+	default:
+		return 0
+	}
+	return deepest + 1
+}
+
+// inside is what a container is filled with, unless that lies too deep.
+func inside(s some) some {
+	if slices.ContainsFunc(s, func(v starlark.Value) bool { return nesting(v) >= maxNesting }) {
+		return anything
+	}
+	return s
+}
+
+// A list, a set and the values of a dict hold one stand-in for each sort of element.
+func listOf(s some) *starlark.List { return starlark.NewList(slices.Clone(inside(s))) }
+
+func setOf(s some) starlark.Value {
+	set := starlark.NewSet(len(s))
+	for _, v := range s {
+		if set.Insert(v) != nil {
+			return setOf(anything)
+		}
+	}
+	return set
+}
+
+func dictOf(keys, values some) *starlark.Dict {
+	dict := starlark.NewDict(len(values))
+	keys, values = inside(keys), inside(values)
+	for i := range max(len(keys), len(values)) {
+		if len(keys) == 0 || len(values) == 0 {
+			break
+		}
+		key := keys[min(i, len(keys)-1)]
+		if _, ok := key.(starlark.String); ok {
+			key = starlark.String(strings.Repeat(".", 3+i))
+		}
+		if _, taken, err := dict.Get(key); taken || err != nil {
+			return dictOf(anything, anything)
+		}
+		dict.SetKey(key, values[min(i, len(values)-1)]) //nolint:errcheck // it can be hashed
+	}
+	return dict
+}
+
+// product makes a value of each choice of one stand-in from each of several.
+func product(parts []some, make func([]starlark.Value)) {
+	n := 1
+	for _, p := range parts {
+		n *= len(p)
+	}
+	parts = slices.Clone(parts)
+	for i, p := range parts {
+		if n > maxSorts && len(p) > 1 {
+			parts[i] = anything
+		}
+	}
+	choose(parts, nil, make)
+}
+
+func choose(parts []some, chosen []starlark.Value, make func([]starlark.Value)) {
+	if len(parts) == 0 {
+		make(slices.Clone(chosen))
 		return
 	}
-	switch method {
-	case "ctx.defer", "ctx.attempt":
-		lt.lintLater(x.Args[0], method)
-	case "ctx.parallel":
-		switch list := x.Args[0].(type) {
-		case *syntax.ListExpr:
-			for _, e := range list.List {
-				lt.lintLater(e, method)
-			}
-		case *syntax.Comprehension:
-			lt.lintLater(list.Body, method)
-		}
+	for _, v := range parts[0] {
+		choose(parts[1:], append(chosen, v), make)
 	}
 }
 
-func (lt *linter) lintLater(x syntax.Expr, method string) {
-	g := lt.kindOf(x)
-	switch g.kind {
-	case resultKind, outcomeKind, noneKind:
-		if _, ok := x.(*syntax.CallExpr); ok {
-			lt.warn(syntax.Start(x), method+" wants a function, and this call runs at once", "write lambda: "+shortText(x))
-			return
+// general turns a value into the stand-in of its sort: a copy, so that what is done to it
+// is done to nothing else.
+func general(v starlark.Value) starlark.Value {
+	switch v := v.(type) {
+	case starlark.String:
+		return aText
+	case starlark.Int:
+		return aNumber
+	case starlark.Float:
+		return starlark.Float(1)
+	case starlark.Bool:
+		return starlark.True
+	case *starlark.List:
+		return listOf(elements(v))
+	case *starlark.Set:
+		return setOf(elements(v))
+	case *starlark.Dict:
+		var values some
+		for _, x := range dictValues(v) {
+			values = values.with(general(x))
 		}
-	case execKind, pipelineKind, taskKind:
-		lt.warn(syntax.Start(x), method+" wants a function, and this is "+g.noun(), "write lambda: ctx.run("+shortText(x)+")")
+		return dictOf(elements(v), values)
+	case starlark.Tuple:
+		t := make(starlark.Tuple, len(v))
+		for i, e := range v {
+			t[i] = general(e)
+			if nesting(t[i]) >= maxNesting {
+				t[i] = unknown
+			}
+		}
+		return t
+	case *starlarkstruct.Struct:
+		fields := starlark.StringDict{}
+		v.ToStringDict(fields)
+		for name, field := range fields {
+			fields[name] = general(field)
+			if nesting(field) >= maxNesting {
+				fields[name] = unknown
+			}
+		}
+		return starlarkstruct.FromStringDict(v.Constructor(), fields)
 	}
+	return v
 }

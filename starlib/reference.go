@@ -309,6 +309,9 @@ func writeDoc(b *strings.Builder, d Doc) {
 		fmt.Fprintf(b, "    %s\n\n", d.Signature)
 	}
 	fmt.Fprintf(b, "%s\n\n", markdownSections(d.Text))
+	if d.Returns != "" {
+		fmt.Fprintf(b, "Returns: %s.\n\n", d.Returns)
+	}
 	if len(d.Params) == 0 {
 		return
 	}

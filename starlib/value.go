@@ -26,11 +26,19 @@ func describe(v starlark.Value) string {
 	case *starlark.Builtin:
 		return "the built-in " + v.Name()
 	}
-	if t := v.Type(); strings.ContainsRune("aeio", rune(t[0])) {
+	return describeSort(v)
+}
+
+// describeSort names what sort of value it is.
+func describeSort(v starlark.Value) string {
+	t := v.Type()
+	switch {
+	case v == starlark.None:
+		return "None"
+	case strings.ContainsRune("aeio", rune(t[0])):
 		return "an " + t
-	} else {
-		return "a " + t
 	}
+	return "a " + t
 }
 
 // short prints a value for a message, cut to a bearable length.

@@ -131,6 +131,9 @@ func docText(label string, d starlib.Doc) string {
 		fmt.Fprintf(&b, "load(%q, %q)\n\n", label, d.Name)
 	}
 	fmt.Fprintf(&b, "%s\n", strings.TrimSpace(d.Text))
+	if d.Returns != "" {
+		fmt.Fprintf(&b, "\nreturns: %s\n", d.Returns)
+	}
 	for i, p := range d.Params {
 		if i == 0 {
 			b.WriteString("\nparameters:\n")
