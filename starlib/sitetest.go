@@ -40,16 +40,23 @@ const testLimit = time.Minute
 // testPrefix begins the name of each function that is a test.
 const testPrefix = "test_"
 
-// Test runs the tests of a file. They start nothing and write nothing. site is the file
-// of the site that they are about, unless they name another one. The error is an Errors
-// when the test file cannot be loaded. It is the cause of ctx when that ended the tests:
-// then the result has those that ended before.
-func Test(ctx context.Context, cfg Config, file, site string) (*TestFile, error) {
-	return testFile(ctx, cfg, file, site, testLimit)
+// A Player plays tasks for tests, and looks into the future of their copies. Its errors
+// are about what it was asked; what became of a task is in the outcome.
+type Player interface {
+	Play(context.Context, *plan.Site, *plan.Task, simulate.Setup) (*simulate.Outcome, error)
+	Rotate(context.Context, *plan.Task, simulate.Future) (*simulate.Rotation, error)
+}
+
+// Test runs the tests of a file; p plays what they simulate. site is the file of the site
+// that they are about, unless they name another one. The error is an Errors when the test
+// file cannot be loaded. It is the cause of ctx when that ended the tests: then the result
+// has those that ended before.
+func Test(ctx context.Context, cfg Config, p Player, file, site string) (*TestFile, error) {
+	return testFile(ctx, cfg, p, file, site, testLimit)
 }
 
 // testFile does not wait for what hangs in the kernel when ctx ends.
-func testFile(ctx context.Context, cfg Config, file, site string, limit time.Duration) (*TestFile, error) {
+func testFile(ctx context.Context, cfg Config, p Player, file, site string, limit time.Duration) (*TestFile, error) {
 	result := &TestFile{File: file}
 	if ctx.Err() != nil {
 		return result, context.Cause(ctx)
@@ -58,7 +65,7 @@ func testFile(ctx context.Context, cfg Config, file, site string, limit time.Dur
 	var failed error
 	go func() {
 		defer close(ran)
-		failed = runTests(ctx, cfg, file, site, limit, ran)
+		failed = runTests(ctx, cfg, p, file, site, limit, ran)
 	}()
 	for {
 		select {
@@ -81,7 +88,7 @@ func testFile(ctx context.Context, cfg Config, file, site string, limit time.Dur
 }
 
 // runTests sends each test that has ended before ctx has.
-func runTests(ctx context.Context, cfg Config, file, site string, limit time.Duration, ran chan<- TestResult) error {
+func runTests(ctx context.Context, cfg Config, p Player, file, site string, limit time.Duration, ran chan<- TestResult) error {
 	if cfg.LookupEnv == nil {
 		cfg.LookupEnv = func(string) (string, bool) { return "", false }
 	}
@@ -96,7 +103,7 @@ func runTests(ctx context.Context, cfg Config, file, site string, limit time.Dur
 		return l.errs.sorted(l.rank)
 	}
 	l.loaded.Store(true)
-	r := &tester{l: l, cfg: cfg, site: site, limit: limit, sites: map[string]*loadedSite{}}
+	r := &tester{l: l, cfg: cfg, player: p, site: site, limit: limit, sites: map[string]*loadedSite{}}
 	for _, fn := range tests {
 		t := r.run(ctx, fn)
 		if ctx.Err() != nil {
@@ -165,11 +172,12 @@ func (l *loader) checkTests() {
 
 // tester runs the tests of a file, one after the other.
 type tester struct {
-	l     *loader
-	cfg   Config
-	site  string // unless a test names another one
-	limit time.Duration
-	sites map[string]*loadedSite
+	l      *loader
+	cfg    Config
+	player Player
+	site   string // unless a test names another one
+	limit  time.Duration
+	sites  map[string]*loadedSite
 
 	// of the test that runs
 	ctx    context.Context

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"palhm/runtime/player"
 	"palhm/starlib"
 )
 
@@ -49,7 +50,7 @@ func runTests(t *testing.T, ctx context.Context, limit time.Duration, tests stri
 	write(t, dir, map[string]string{"site.star": testedSite, "lib/steps.star": testedSteps, "site_test.star": tests})
 	t.Chdir(dir)
 	cfg := testConfig(dir)
-	return starlib.TestWithin(ctx, cfg, "site_test.star", "site.star", limit)
+	return starlib.TestWithin(ctx, cfg, player.Player{}, "site_test.star", "site.star", limit)
 }
 
 // passes runs tests that all pass.
@@ -101,7 +102,7 @@ def test_fails(t):
     t.fails(t.simulate("several", replies = {"check": t.exit(1)}), "/etc/why")
 
 def test_objects(t):
-    t.eq(t.simulate("save", replies = {"list": "shop\nwiki\n"}).objects, ["shop.sql", "wiki.sql"])
+    t.eq(t.simulate("save", replies = {"list": "shop\nwiki\n", "dump *": "x"}).objects, ["shop.sql", "wiki.sql"])
     t.fails(t.simulate("save"), "no objects")
     t.fails(t.simulate("save", replies = {"list": "shop\nshop"}), "two objects have the path")
     t.fails(t.simulate("save", replies = {"list": "../shop"}), "component")
@@ -225,7 +226,7 @@ func TestMistakesInTheSite(t *testing.T) {
 		"site_test.star": "def test_it(t):\n    t.ok(t.simulate(\"r\"))\n",
 	})
 	file := filepath.Join(dir, "site_test.star")
-	f, err := starlib.Test(t.Context(), testConfig(dir), file, filepath.Join(dir, "site.star"))
+	f, err := starlib.Test(t.Context(), testConfig(dir), player.Player{}, file, filepath.Join(dir, "site.star"))
 	if err != nil {
 		t.Fatal(err)
 	}

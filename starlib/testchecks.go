@@ -3,7 +3,6 @@ package starlib
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -11,75 +10,50 @@ import (
 	"palhm/runtime/simulate"
 )
 
-const (
-	patternDoc   = "as a key of replies"
-	simulatedDoc = "what t.simulate gave"
+var (
+	patternParam = Param{Name: "pattern", Type: "string", Doc: "as a key of replies"}
+	textParam    = Param{Name: "text", Type: "string", Default: `""`, Doc: "a part of r.error"}
 )
 
-// Each check gives True or False, so that a test can stop where going on has no use.
+// resultCheck makes a check of what t.simulate gave. Each gives True or False, so that a
+// test can stop where going on has no use; tell says more of a failure.
+func resultCheck(r *tester, name, text string, params []Param, tell func(*simulatedValue) []string, check func(*simulatedValue, []string) error) *builtin {
+	params = append([]Param{{Name: "r", Type: "result", Doc: "what t.simulate gave"}}, params...)
+	return &builtin{Doc: Doc{Name: name, Text: text, Params: params}, run: func(c *call) (starlark.Value, error) {
+		v, texts, err := c.unpackPatterns()
+		if err != nil {
+			return nil, err
+		}
+		if err := check(v, texts); err != nil {
+			return r.fail(c, err, tell(v)...), nil
+		}
+		return starlark.True, nil
+	}}
+}
 
 func testRan(r *tester) *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name: "t.ran",
-			Text: `Checks that something ran. Like each check it is True when all is well; else the failure is noted, the test goes on, and it is False.`,
-			Params: []Param{
-				{Name: "r", Type: "result", Doc: simulatedDoc},
-				{Name: "pattern", Type: "string", Doc: patternDoc},
-			},
-		},
-		run: func(c *call) (starlark.Value, error) {
-			v, patterns, err := c.unpackPatterns()
-			if err != nil {
-				return nil, err
+	return resultCheck(r, "t.ran", `Checks that something ran. Like each check it is True when all is well; else the failure is noted, the test goes on, and it is False.`,
+		[]Param{patternParam}, (*simulatedValue).ran, func(v *simulatedValue, patterns []string) error {
+			if v.find(patterns[0]) < 0 {
+				return v.missing(patterns[0])
 			}
-			if v.shadowed(patterns[0]) {
-				return starlark.True, nil
-			}
-			return r.fail(c, v.missing(patterns[0]), ranLines(v.out)...), nil
-		},
-	}
+			return nil
+		})
 }
 
 func testNotRan(r *tester) *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name: "t.not_ran",
-			Text: `Checks that nothing ran that fits a pattern.`,
-			Params: []Param{
-				{Name: "r", Type: "result", Doc: simulatedDoc},
-				{Name: "pattern", Type: "string", Doc: patternDoc},
-			},
-		},
-		run: func(c *call) (starlark.Value, error) {
-			v, patterns, err := c.unpackPatterns()
-			if err != nil {
-				return nil, err
+	return resultCheck(r, "t.not_ran", `Checks that nothing ran that fits a pattern.`,
+		[]Param{patternParam}, (*simulatedValue).ran, func(v *simulatedValue, patterns []string) error {
+			if i := v.find(patterns[0]); i >= 0 {
+				return fmt.Errorf("it ran: %s", clipTo(v.out.Events[i].Text, maxLine))
 			}
-			i := slices.IndexFunc(v.out.Events, func(e simulate.Event) bool { return simulate.Match(patterns[0], e) })
-			if i < 0 {
-				return starlark.True, nil
-			}
-			return r.fail(c, fmt.Errorf("it ran: %s", clipTo(v.out.Events[i].Text, maxLine)), ranLines(v.out)...), nil
-		},
-	}
+			return nil
+		})
 }
 
 func testOrder(r *tester) *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name: "t.order",
-			Text: `Checks that things ran one after the other. Others may have run in between.`,
-			Params: []Param{
-				{Name: "r", Type: "result", Doc: simulatedDoc},
-				{Name: "patterns", Type: "list of strings", Doc: "each as a key of replies"},
-			},
-		},
-		run: func(c *call) (starlark.Value, error) {
-			v, patterns, err := c.unpackPatterns()
-			if err != nil {
-				return nil, err
-			}
+	return resultCheck(r, "t.order", `Checks that things ran one after the other. Others may have run in between.`,
+		[]Param{{Name: "patterns", Type: "list of strings", Doc: "each as a key of replies"}}, (*simulatedValue).ran, func(v *simulatedValue, patterns []string) error {
 			next := 0
 			for _, e := range v.out.Events {
 				if next < len(patterns) && simulate.Match(patterns[next], e) {
@@ -88,61 +62,36 @@ func testOrder(r *tester) *builtin {
 			}
 			switch {
 			case next == len(patterns):
-				return starlark.True, nil
-			case !v.shadowed(patterns[next]):
-				return r.fail(c, v.missing(patterns[next]), ranLines(v.out)...), nil
+				return nil
+			case v.find(patterns[next]) < 0:
+				return v.missing(patterns[next])
 			}
-			err = fmt.Errorf("%q did not run after %q", clip(patterns[next]), clip(patterns[next-1]))
-			return r.fail(c, err, ranLines(v.out)...), nil
-		},
-	}
+			return fmt.Errorf("%q did not run after %q", clip(patterns[next]), clip(patterns[next-1]))
+		})
 }
 
 func testOK(r *tester) *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name:   "t.ok",
-			Text:   `Checks that a task went well, with no warning that makes exit code 4.`,
-			Params: []Param{{Name: "r", Type: "result", Doc: simulatedDoc}},
-		},
-		run: func(c *call) (starlark.Value, error) {
-			v, _, err := c.unpackPatterns()
-			switch {
-			case err != nil:
-				return nil, err
-			case v.out.Exit() == 0:
-				return starlark.True, nil
+	return resultCheck(r, "t.ok", `Checks that a task went well, with no warning that makes exit code 4.`,
+		nil, (*simulatedValue).story, func(v *simulatedValue, _ []string) error {
+			if v.out.Exit != 0 {
+				return fmt.Errorf("%s ended with exit code %d", v.out.Task, v.out.Exit)
 			}
-			return r.fail(c, fmt.Errorf("%s ended with exit code %d", v.out.Task, v.out.Exit()), v.story()...), nil
-		},
-	}
+			return nil
+		})
 }
 
 func testFails(r *tester) *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name: "t.fails",
-			Text: `Checks that a task failed, and that the reason has a text in it.`,
-			Params: []Param{
-				{Name: "r", Type: "result", Doc: simulatedDoc},
-				{Name: "text", Type: "string", Default: `""`, Doc: "a part of r.error"},
-			},
-		},
-		run: func(c *call) (starlark.Value, error) {
-			v, texts, err := c.unpackPatterns()
-			if err != nil {
-				return nil, err
-			}
+	return resultCheck(r, "t.fails", `Checks that a task failed, and that the reason has a text in it.`,
+		[]Param{textParam}, (*simulatedValue).story, func(v *simulatedValue, texts []string) error {
 			text := strings.Join(texts, "")
 			switch {
 			case v.out.Err == nil:
-				return r.fail(c, fmt.Errorf("%s went well, want a failure", v.out.Task), v.story()...), nil
+				return fmt.Errorf("%s went well, want a failure", v.out.Task)
 			case !strings.Contains(v.out.Err.Error(), text):
-				return r.fail(c, fmt.Errorf("%s failed, but not with %q", v.out.Task, clip(text)), v.story()...), nil
+				return fmt.Errorf("%s failed, but not with %q", v.out.Task, clip(text))
 			}
-			return starlark.True, nil
-		},
-	}
+			return nil
+		})
 }
 
 func testEq(r *tester) *builtin {
@@ -258,16 +207,14 @@ func (v *simulatedValue) unknownTask(pattern string) error {
 	if !ok {
 		return nil
 	}
-	for _, t := range v.tasks {
-		if simulate.Match(pattern, simulate.Event{Kind: simulate.Task, Text: string(simulate.Task) + ":" + t}) {
+	names := make([]string, len(v.tasks))
+	for i, t := range v.tasks {
+		names[i] = string(simulate.Task) + ":" + t
+		if simulate.Match(pattern, simulate.Event{Kind: simulate.Task, Text: names[i]}) {
 			return nil
 		}
 	}
-	err := fmt.Errorf("the site has no task %q", clip(name))
-	if n := Nearest(name, v.tasks); n != "" {
-		return &hintError{err, fmt.Sprintf("did you mean %q?", string(simulate.Task)+":"+n)}
-	}
-	return &hintError{err, "its tasks are " + joinWords(v.tasks)}
+	return notFound(fmt.Errorf("the site has no task %q", clip(name)), pattern, names, "its tasks are ")
 }
 
 // missing is the error for something that did not run.
@@ -287,5 +234,5 @@ func (v *simulatedValue) story() []string {
 	for _, w := range v.out.Warnings[:min(len(v.out.Warnings), maxRan)] {
 		lines = append(lines, "warning: "+clipTo(w, maxLine))
 	}
-	return append(lines, ranLines(v.out)...)
+	return append(lines, v.ran()...)
 }

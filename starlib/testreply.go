@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"go.starlark.net/starlark"
 
@@ -11,51 +12,37 @@ import (
 	"palhm/runtime/simulate"
 )
 
-const takesDoc = `how long it runs by the simulated clock, such as "10m": for time limits`
-
 func testExit() *builtin {
-	return &builtin{
-		Doc: Doc{
-			Name: "t.exit",
-			Text: `A reply: a command that ends with an exit code. Whether that is a failure is for the ec of its exec to say. Of a task 0 is
+	return testAnswer("t.exit", `A reply: a command that ends with an exit code. Whether that is a failure is for the ec of its exec to say. Of a task 0 is
 success, 1 a failure, and 4 a task whose main work is safe while something after it failed.`,
-			Params: []Param{
-				{Name: "code", Type: "int", Default: "0", Doc: "the exit code"},
-				{Name: "stdout", Type: "string", Default: "None", KeywordOnly: true, Doc: "what it prints; None is what the stage before it prints, or nothing"},
-				{Name: "stderr", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it complains"},
-				{Name: "takes", Type: "duration", Default: "None", KeywordOnly: true, Doc: takesDoc},
-			},
-		},
-		run: func(c *call) (starlark.Value, error) { return unpackAnswer(c) },
-	}
+		Param{Name: "code", Type: "int", Default: "0", Doc: "the exit code"})
 }
 
 func testKilled() *builtin {
+	return testAnswer("t.killed", `A reply: a command that a signal kills.`,
+		Param{Name: "signal", Type: "string", Default: `"TERM"`, Doc: `such as "KILL" or "SIGKILL"`})
+}
+
+func testAnswer(name, text string, end Param) *builtin {
 	return &builtin{
 		Doc: Doc{
-			Name: "t.killed",
-			Text: `A reply: a command that a signal kills.`,
+			Name: name,
+			Text: text,
 			Params: []Param{
-				{Name: "signal", Type: "string", Default: `"TERM"`, Doc: `such as "KILL" or "SIGKILL"`},
-				{Name: "stdout", Type: "string", Default: "None", KeywordOnly: true, Doc: "what it has printed before"},
-				{Name: "stderr", Type: "string", Default: `""`, KeywordOnly: true, Doc: "what it has complained before"},
-				{Name: "takes", Type: "duration", Default: "None", KeywordOnly: true, Doc: takesDoc},
+				end,
+				{Name: "stdout", Type: "string", Default: "None", KeywordOnly: true, Doc: "what it prints; None is what the stage before it prints, or nothing"},
+				{Name: "stderr", Type: "string", Default: `""`, KeywordOnly: true, Doc: "its error output"},
+				{Name: "takes", Type: "duration", Default: "None", KeywordOnly: true, Doc: `how long it runs by the simulated clock, such as "10m": for time limits`},
 			},
 		},
 		run: func(c *call) (starlark.Value, error) {
-			v, err := unpackAnswer(c)
-			if v != nil && v.a.Signal == "" {
-				v.a.Signal = "SIGTERM"
+			v := &answerValue{call: name}
+			if end.Name == "signal" {
+				v.a.Signal = plan.Signal(syscall.SIGTERM)
 			}
-			return v, err
+			return v, c.unpack(v.set)
 		},
 	}
-}
-
-func unpackAnswer(c *call) (*answerValue, error) {
-	v := &answerValue{call: c.name}
-	err := c.unpack(v.set)
-	return v, err
 }
 
 // answerValue is a reply as a test sees it.
@@ -67,7 +54,7 @@ type answerValue struct {
 var _ starlark.Value = (*answerValue)(nil)
 
 func (v *answerValue) String() string {
-	if v.a.Signal != "" {
+	if v.a.Signal != 0 {
 		return fmt.Sprintf("t.killed(%q)", v.a.Signal)
 	}
 	return fmt.Sprintf("t.exit(%d)", v.a.Code)
@@ -82,7 +69,7 @@ func (v *answerValue) set(name string, x starlark.Value) error {
 	case "code":
 		return toInt(&v.a.Code, x, 0, 255)
 	case "signal":
-		return toSignalName(&v.a.Signal, x)
+		return toDeadly(&v.a.Signal, x)
 	case "stdout":
 		s, ok := starlark.AsString(x)
 		if !ok {
@@ -98,18 +85,17 @@ func (v *answerValue) set(name string, x starlark.Value) error {
 	panic(v.call + " has no parameter " + name)
 }
 
-// toSignalName reads a signal that kills.
-func toSignalName(dst *string, v starlark.Value) error {
+// toDeadly reads a signal that kills.
+func toDeadly(dst *plan.Signal, v starlark.Value) error {
 	var s string
-	if err := toString(&s, v); err != nil {
-		return err
+	err := toString(&s, v)
+	switch name := strings.TrimPrefix(strings.ToUpper(s), "SIG"); {
+	case err != nil:
+	case name == "KILL": // which ParseSignal refuses, because nothing blocks it
+		*dst = plan.Signal(syscall.SIGKILL)
+	default:
+		*dst, err = plan.ParseSignal(s)
 	}
-	if name := strings.TrimPrefix(strings.ToUpper(s), "SIG"); name == "KILL" || name == "STOP" {
-		*dst = "SIG" + name // which ParseSignal refuses, because nothing blocks them
-		return nil
-	}
-	signal, err := plan.ParseSignal(s)
-	*dst = signal.String()
 	return err
 }
 
@@ -154,7 +140,7 @@ func addAnswer(r *simulate.Reply, v starlark.Value) error {
 	switch {
 	case a.Stdout != nil:
 		return errors.New("got a reply that prints something, and only commands print; want t.exit(...)")
-	case a.Signal != "":
+	case a.Signal != 0:
 		return errors.New("got a reply of a killed command, want t.exit(1)")
 	}
 	return nil

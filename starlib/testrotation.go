@@ -89,18 +89,14 @@ func (r *tester) rotation(c *call, name string, f simulate.Future) (starlark.Val
 	if len(f.Sizes) == 0 {
 		return nil, errors.New("size: the list is empty")
 	}
-	site, err := r.load(c, r.facts)
-	if err != nil {
-		return nil, err
-	}
-	task, err := siteTask(site, name)
+	_, task, err := r.find(c, r.facts, name)
 	if err != nil {
 		return nil, err
 	}
 	if task.Backup == nil {
 		return nil, fmt.Errorf("task %q is a routine, and only a backup has copies", name)
 	}
-	out, err := simulate.Rotate(task, f)
+	out, err := r.player.Rotate(r.ctx, task, f)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +23,11 @@ func testSimulate(r *tester) *builtin {
 	return &builtin{
 		Doc: Doc{
 			Name: "t.simulate",
-			Text: `Plays a task: the functions of the site run, and every command and check that they would run is answered from replies. Nothing is
-started and no file is read or written. A command without a reply succeeds and prints nothing; in a pipeline it passes on
-what the stage before it prints. A task without a reply is played too, and so are the objects of a backup, in an order that nb_workers = 1
-could have. ctx.sleep takes no time and moves ctx.now(), ctx.parallel calls its functions one after the other, and a directory of ctx.temp_dir()
-does not exist.
+			Text: `Plays a task: it runs as palhm run would run it, but every command and check is answered from replies. Nothing is started, and no file is
+read or written. A command without a reply succeeds and prints nothing; in a pipeline it passes on what the stage before it prints. An
+object that comes out empty or below its min_size fails, as in a run: give its last command a reply. A task without a reply is played too,
+one thing after the other, as with nb_workers = 1. Time passes when ctx.sleep, a pause before an attempt or a reply with takes = ... lets it, and
+ctx.parallel calls its functions one after the other. A secret has some value, unless env gives it one or says with None that there is none.
 
 A key of replies is a pattern for a whole command line, as palhm plan writes it, in which * stands for any text: "systemctl reboot*". It
 is compared with each command of a pipeline, or with the whole of it when it has " | ". "task:update" is the task update, and
@@ -134,52 +135,56 @@ func (p *play) files(v starlark.Value) error {
 		if !ok {
 			return fmt.Errorf("got %s, want the text of the file", describe(v))
 		}
-		p.setup.Files[path] = text
+		p.setup.Files[filepath.Clean(path)] = text
 		return nil
 	})
 }
 
 func (p *play) run() (starlark.Value, error) {
-	site, err := p.load(p.call, p.facts)
-	if err != nil {
-		return nil, err
-	}
-	task, err := siteTask(site, p.task)
+	site, task, err := p.find(p.call, p.facts, p.task)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.arguments(task); err != nil {
 		return nil, err
 	}
-	out, err := simulate.Run(p.ctx, task, p.setup)
-	v := &simulatedValue{out, taskNames(site)}
+	p.setup.Host, p.setup.Env = p.facts.config(p.cfg).Host.Name, p.facts.env
+	out, err := p.player.Play(p.ctx, site, task, p.setup)
+	v := newSimulated(out, taskNames(site))
 	p.played = append(p.played, Simulated{p.call.caller(), out})
 	if err != nil {
-		return nil, p.end(p.call, err, ranLines(out)...)
+		return nil, p.end(p.call, err, v.ran()...)
 	}
 	for _, u := range out.Unused {
-		p.fail(p.call, v.unused(u), ranLines(out)...)
+		p.fail(p.call, v.unused(u), v.ran()...)
 	}
 	for _, text := range out.Overused {
-		p.fail(p.call, &argError{-1, "replies", "replies", fmt.Errorf("%q ran more often than its list has replies", clip(text))}, ranLines(out)...)
+		p.fail(p.call, &argError{-1, "replies", "replies", fmt.Errorf("%q ran more often than its list has replies", clip(text))}, v.ran()...)
 	}
 	return v, nil
 }
 
-// siteTask finds a task.
-func siteTask(site *plan.Site, name string) (*plan.Task, error) {
-	if t := site.Task(name); t != nil {
-		return t, nil
+// find loads the site of the test, and finds a task of it.
+func (r *tester) find(c *call, f facts, name string) (*plan.Site, *plan.Task, error) {
+	site, err := r.load(c, f)
+	if err != nil {
+		return nil, nil, err
 	}
-	names := taskNames(site)
-	err := fmt.Errorf("%s has no task %q", site.File, clip(name))
+	if t := site.Task(name); t != nil {
+		return site, t, nil
+	}
+	return nil, nil, notFound(fmt.Errorf("%s has no task %q", site.File, clip(name)), name, taskNames(site), "its tasks are ")
+}
+
+// notFound is an error about a name that there is not, with a way out.
+func notFound(err error, name string, names []string, have string) error {
 	switch n := Nearest(name, names); {
 	case n != "":
-		return nil, &hintError{err, fmt.Sprintf("did you mean %q?", n)}
+		return &hintError{err, fmt.Sprintf("did you mean %q?", n)}
 	case len(names) > 0:
-		return nil, &hintError{err, "its tasks are " + joinWords(names)}
+		return &hintError{err, have + joinWords(names)}
 	}
-	return nil, err
+	return err
 }
 
 func taskNames(site *plan.Site) []string {
@@ -227,13 +232,10 @@ func unknownArg(t *plan.Task, name string, known []plan.Arg) error {
 		names[i] = a.Name
 	}
 	err := fmt.Errorf("task %q has no such argument", t.Name)
-	switch n := Nearest(name, names); {
-	case n != "":
-		return &hintError{err, fmt.Sprintf("did you mean %q?", n)}
-	case len(names) > 0:
-		return &hintError{err, "it has " + joinWords(names)}
+	if len(names) == 0 {
+		return &hintError{err, "it has none"}
 	}
-	return &hintError{err, "it has none"}
+	return notFound(err, name, names, "it has ")
 }
 
 func argValue(a plan.Arg, v starlark.Value) (any, error) {
@@ -258,59 +260,36 @@ func argValue(a plan.Arg, v starlark.Value) (any, error) {
 
 // simulatedValue is what t.simulate gives.
 type simulatedValue struct {
-	out   *simulate.Outcome
-	tasks []string // of the site
+	*testValue // with what t.simulate documents
+	out        *simulate.Outcome
+	tasks      []string // of the site
 }
 
-var _ starlark.HasAttrs = (*simulatedValue)(nil)
+func newSimulated(o *simulate.Outcome, tasks []string) *simulatedValue {
+	ran := make([]string, len(o.Events))
+	for i, e := range o.Events {
+		ran[i] = e.Text
+	}
+	why := ""
+	if o.Err != nil {
+		why = o.Err.Error()
+	}
+	return &simulatedValue{&testValue{"simulated", starlark.StringDict{
+		"ok":       starlark.Bool(o.Err == nil),
+		"exit":     starlark.MakeInt(o.Exit),
+		"error":    textOrNone(why),
+		"skipped":  textOrNone(o.Skipped),
+		"ran":      stringList(ran),
+		"objects":  stringList(o.Objects),
+		"log":      stringList(o.Log),
+		"warnings": stringList(o.Warnings),
+		"end":      starlark.String(o.End.Format(time.RFC3339)),
+	}}, o, tasks}
+}
 
+// String tells how it ended.
 func (v *simulatedValue) String() string {
 	return fmt.Sprintf("simulated(%q, ok = %s)", v.out.Task, starlark.Bool(v.out.Err == nil))
-}
-func (v *simulatedValue) Type() string          { return "simulated" }
-func (v *simulatedValue) Freeze()               {}
-func (v *simulatedValue) Truth() starlark.Bool  { return true }
-func (v *simulatedValue) Hash() (uint32, error) { return unhashable(v) }
-
-// Attr gives what t.simulate documents.
-func (v *simulatedValue) Attr(name string) (starlark.Value, error) {
-	o := v.out
-	switch name {
-	case "ok":
-		return starlark.Bool(o.Err == nil), nil
-	case "exit":
-		return starlark.MakeInt(o.Exit()), nil
-	case "error":
-		if o.Err == nil {
-			return starlark.None, nil
-		}
-		return starlark.String(o.Err.Error()), nil
-	case "skipped":
-		if o.Skipped == "" {
-			return starlark.None, nil
-		}
-		return starlark.String(o.Skipped), nil
-	case "ran":
-		var list []string
-		for _, e := range o.Events {
-			list = append(list, e.Text)
-		}
-		return stringList(list), nil
-	case "objects":
-		return stringList(o.Objects), nil
-	case "log":
-		return stringList(o.Log), nil
-	case "warnings":
-		return stringList(o.Warnings), nil
-	case "end":
-		return starlark.String(o.End.Format(time.RFC3339)), nil
-	}
-	return nil, nil
-}
-
-// AttrNames lists the attributes.
-func (v *simulatedValue) AttrNames() []string {
-	return []string{"end", "error", "exit", "log", "objects", "ok", "ran", "skipped", "warnings"}
 }
 
 func stringList(texts []string) *starlark.List {
@@ -327,15 +306,15 @@ func (v *simulatedValue) unused(u simulate.Unused) error {
 	hint := v.meant(u.Pattern)
 	if u.Asked > 0 {
 		err, hint = fmt.Errorf("of %d replies %d were asked for", u.Answers, u.Asked), ""
-	} else if v.shadowed(u.Pattern) {
+	} else if v.find(u.Pattern) >= 0 {
 		hint = "a key above it fits everything that it would fit"
 	}
 	return &argError{-1, "replies", "replies", &entryError{u.Pattern, &hintError{err, hint}}}
 }
 
-// shadowed reports whether a pattern fits something that ran.
-func (v *simulatedValue) shadowed(pattern string) bool {
-	return slices.ContainsFunc(v.out.Events, func(e simulate.Event) bool { return simulate.Match(pattern, e) })
+// find gives the place of the first thing that ran and fits a pattern, or -1.
+func (v *simulatedValue) find(pattern string) int {
+	return slices.IndexFunc(v.out.Events, func(e simulate.Event) bool { return simulate.Match(pattern, e) })
 }
 
 // meant says what a pattern that fits nothing may have been meant to fit, or "".
@@ -370,16 +349,17 @@ func (v *simulatedValue) meant(pattern string) string {
 // maxRan bounds the lines that say what ran.
 const maxRan = 40
 
-// ranLines says what ran.
-func ranLines(o *simulate.Outcome) []string {
-	if len(o.Events) == 0 {
+// ran says what ran.
+func (v *simulatedValue) ran() []string {
+	events := v.out.Events
+	if len(events) == 0 {
 		return []string{"nothing ran"}
 	}
 	lines := []string{"what ran:"}
-	for _, e := range o.Events[:min(len(o.Events), maxRan)] {
+	for _, e := range events[:min(len(events), maxRan)] {
 		lines = append(lines, "  "+EventText(e))
 	}
-	if n := len(o.Events) - maxRan; n > 0 {
+	if n := len(events) - maxRan; n > 0 {
 		lines = append(lines, fmt.Sprintf("  and %d more", n))
 	}
 	return lines

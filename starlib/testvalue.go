@@ -16,10 +16,10 @@ func testBuiltins(r *tester) []*builtin {
 	}
 }
 
-// testValue is what a test gets to act with.
+// testValue is what a test gets to act with, or to look at.
 type testValue struct {
-	name    string
-	methods starlark.StringDict
+	name  string
+	attrs starlark.StringDict
 }
 
 var _ starlark.HasAttrs = (*testValue)(nil)
@@ -30,17 +30,17 @@ func (v *testValue) Freeze()               {}
 func (v *testValue) Truth() starlark.Bool  { return true }
 func (v *testValue) Hash() (uint32, error) { return unhashable(v) }
 
-// Attr gives a method.
-func (v *testValue) Attr(name string) (starlark.Value, error) { return v.methods[name], nil }
+// Attr gives a method or a value.
+func (v *testValue) Attr(name string) (starlark.Value, error) { return v.attrs[name], nil }
 
-// AttrNames lists the methods.
-func (v *testValue) AttrNames() []string { return v.methods.Keys() }
+// AttrNames lists the methods and values.
+func (v *testValue) AttrNames() []string { return v.attrs.Keys() }
 
 // value makes the t of a test.
 func (r *tester) value() *testValue {
 	t := &testValue{"t", starlark.StringDict{}}
 	for _, b := range testBuiltins(r) {
-		t.methods[strings.TrimPrefix(b.Name, "t.")] = b.bind(r.l)
+		t.attrs[strings.TrimPrefix(b.Name, "t.")] = b.bind(r.l)
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"palhm/runtime/player"
 	"palhm/runtime/words"
 	"palhm/starlib"
 )
@@ -59,7 +60,7 @@ func (a *app) test(ctx context.Context, args []string) error {
 	ctx = signals.ctx
 	var broken, failed, total int
 	for _, file := range files {
-		result, err := starlib.Test(ctx, cfg, file, a.siteOf(file, site))
+		result, err := starlib.Test(ctx, cfg, player.Player{}, file, a.siteOf(file, site))
 		var mistakes starlib.Errors
 		switch {
 		case errors.As(err, &mistakes):
@@ -237,7 +238,7 @@ func (a *app) testLines(t starlib.TestResult) error {
 	}
 	lines := []string{fmt.Sprintf("%s: %s %s", t.Pos, t.Name, verdict)}
 	for _, s := range t.Played {
-		lines = append(lines, fmt.Sprintf("  %s: %s ends with exit code %d", s.Pos, s.Outcome.Task, s.Outcome.Exit()))
+		lines = append(lines, fmt.Sprintf("  %s: %s ends with exit code %d", s.Pos, s.Outcome.Task, s.Outcome.Exit))
 		for _, e := range s.Outcome.Events {
 			lines = append(lines, "    "+starlib.EventText(e))
 		}

@@ -127,7 +127,7 @@ func (c *call) Now() time.Time {
 
 // Exists reports whether there is something at path.
 func (c *call) Exists(path string) (bool, error) {
-	_, err := c.files().Stat(path)
+	err := c.files().Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
@@ -139,16 +139,12 @@ const maxRead = 1 << 20
 
 // ReadFile reads a regular file.
 func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
-	f, err := c.files().Open(path)
+	f, mode, err := c.files().Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
+	if !mode.IsRegular() {
 		return nil, fmt.Errorf("read %s: it is no regular file", path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))

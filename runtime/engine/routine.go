@@ -22,6 +22,9 @@ func (r *run) routine(ctx context.Context, t *plan.Task, at *level) error {
 		err := r.step(ctx, s, at)
 		if skip, ok := errors.AsType[*plan.Skip](err); ok {
 			r.Log.Info("nothing to do: "+skip.Msg, "task", t.Name)
+			if at.above == nil {
+				r.report.Skipped = skip.Msg
+			}
 			return nil
 		}
 		if err != nil {

@@ -47,9 +47,9 @@ func (e *Engine) spawn(ctx context.Context, cmds []proc.Command, o proc.Options)
 
 // Files is what functions reach of a file system.
 type Files interface {
-	Stat(path string) (fs.FileInfo, error) // follows symbolic links
-	Open(path string) (fs.File, error)     // for reading; the caller closes it
-	MkdirTemp() (path string, err error)   // a new directory that only palhm's user can enter
+	Stat(path string) error                               // nil = there is something; symbolic links are followed
+	Open(path string) (io.ReadCloser, fs.FileMode, error) // for reading, whatever it is; the caller closes it
+	MkdirTemp() (path string, err error)                  // a new directory that only palhm's user can enter
 	RemoveAll(path string) error
 }
 
@@ -63,11 +63,23 @@ func (e *Engine) files() Files {
 // hostFiles are those of the host.
 type hostFiles struct{}
 
-func (hostFiles) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+func (hostFiles) Stat(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
 
 // Open opens a file. O_NONBLOCK keeps a named pipe from holding it up.
-func (hostFiles) Open(path string) (fs.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func (hostFiles) Open(path string) (io.ReadCloser, fs.FileMode, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Mode(), nil
 }
 
 // MkdirTemp makes a directory of the mode 0700 (os.MkdirTemp).

@@ -13,6 +13,8 @@ type Run struct {
 	// After lists what failed after the main work was safe: rotation, a notice.
 	// A run that has any ends with exit code 4.
 	After []string `json:"after,omitempty"`
+	// Skipped is why the task had nothing to do; "" = it had.
+	Skipped string `json:"skipped,omitempty"`
 }
 
 // Copy is a copy that was committed.

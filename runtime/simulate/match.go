@@ -2,8 +2,8 @@ package simulate
 
 import "strings"
 
-// joint stands between the stages of a pipeline.
-const joint = " | "
+// Joint stands between the stages of a pipeline.
+const Joint = " | "
 
 // Match reports whether a pattern is for an event. "*" stands for any text, also for none.
 // What is no command is only matched by a pattern that begins with its kind, such as
@@ -13,7 +13,7 @@ func Match(pattern string, e Event) bool {
 	if e.Kind != Command {
 		return strings.HasPrefix(pattern, string(e.Kind)+":") && matches(pattern, e.Text)
 	}
-	if strings.Contains(pattern, joint) {
+	if strings.Contains(pattern, Joint) {
 		return matches(pattern, e.Text)
 	}
 	for _, s := range e.Stages {

@@ -1,24 +1,24 @@
-// Package simulate plays the tasks of a site for its tests: the functions of the site
-// run, and whatever they would run is answered with canned replies. It starts nothing,
-// reads no file and writes none, and its clock stands still unless the site waits.
+// Package simulate is what a test of a site says of the world in which a task is played,
+// and what came of the task: plain data. Package player does the playing.
 package simulate
 
 import (
-	"context"
 	"errors"
+	"math/big"
 	"time"
 
 	"palhm/runtime/plan"
-	"palhm/runtime/report"
 )
 
 // Setup is the world that a task is played in. The zero value is a world in which every
 // command succeeds and prints nothing.
 type Setup struct {
+	Host    string // the name of the host
 	Replies []Reply
-	Args    map[string]any    // of the task, as plan.Routine.ArgValues takes them
-	Files   map[string]string // absolute path to text: all that ctx.exists and ctx.read see
-	Now     time.Time         // when the task begins
+	Args    map[string]any     // of the task, as plan.Routine.ArgValues takes them
+	Files   map[string]string  // clean absolute path to text: all files that there are
+	Env     map[string]*string // what secrets are kept in; nil = not set. Variables that are not in it have some value
+	Now     time.Time          // when the task begins
 }
 
 // Reply is what the commands or tasks get that match a pattern: see Match. Of several
@@ -32,7 +32,7 @@ type Reply struct {
 // Answer is how a command or a task ends. The zero value is a success that prints nothing.
 type Answer struct {
 	Code   int
-	Signal string        // that kills it, such as "SIGTERM"; Code is of no account then
+	Signal plan.Signal   // that kills it; 0 = none, else Code is ignored
 	Stdout *string       // nil = what it reads: that of the stage before it
 	Stderr string        // of a task: why it failed, or what failed when its main work was safe
 	Takes  time.Duration // how long it runs, by the simulated clock
@@ -42,26 +42,15 @@ type Answer struct {
 type Outcome struct {
 	Task     string
 	Err      error    // why it failed; nil = it did not
+	Exit     int      // the exit code that "palhm run" would have
 	Skipped  string   // why it had nothing to do; "" = it had
 	Events   []Event  // what would have run, in order
 	Objects  []string // the paths of the objects that backups made, in order
 	Log      []string // what ctx.log said
-	Warnings []string // what ctx.warn said, and what failed when the main work was safe
-	After    int      // how many of the warnings are of the second kind: exit code 4
+	Warnings []string // what ctx.warn said, and then what failed when the main work was safe
 	Unused   []Unused // replies that were not asked for, or not as often as they wait
 	Overused []string // command lines that found all answers of their reply given
 	End      time.Time
-}
-
-// Exit returns the exit code that "palhm run" would have.
-func (o *Outcome) Exit() int {
-	switch {
-	case o.Err != nil:
-		return report.ExitFailed
-	case o.After > 0:
-		return report.ExitAfter
-	}
-	return report.ExitOK
 }
 
 // Unused is a reply that was asked for less often than it has answers.
@@ -76,7 +65,7 @@ type Event struct {
 	Kind   Kind
 	Text   string   // with the kind and a colon in front, or the command line of a pipeline
 	Stages []string // of a pipeline: the command line of each exec
-	Result string   // in words: "ok", "exit code 1", "killed by SIGTERM"
+	Result string   // in words: "ok", "exit code 1, want 0", "killed by SIGTERM"
 }
 
 // Kind is what an event is about.
@@ -93,26 +82,29 @@ const (
 // ErrRunaway is the error of a task that does more than any would.
 var ErrRunaway = errors.New("more than 100,000 commands: does a loop not end?")
 
-const maxEvents = 100_000
-
-// Run plays a task. The outcome is never nil. The error is the cause of ctx, when that
-// ended the simulation, or ErrRunaway; whatever becomes of the task itself is in the
-// outcome.
-func Run(ctx context.Context, task *plan.Task, s Setup) (*Outcome, error) {
-	p := &player{setup: s, now: s.Now, out: &Outcome{Task: task.Name}, asked: make([]int, len(s.Replies))}
-	ctx, p.stop = context.WithCancelCause(ctx)
-	defer p.stop(nil)
-	p.out.Err = p.task(ctx, task, s.Args)
-	p.conclude()
-	return p.out, context.Cause(ctx)
+// Future is what is to come of the copies of a backup.
+type Future struct {
+	Now   time.Time
+	Days  int           // how far to look
+	Every time.Duration // between two copies; the first one is made at Now
+	Sizes []int64       // of the copies that are made, in bytes; the last one is that of all further ones
+	Found []int64       // sizes of the copies that are there, the oldest first, Every apart and before Now
 }
 
-// conclude says which replies were too many.
-func (p *player) conclude() {
-	p.out.End = p.now
-	for i, r := range p.setup.Replies {
-		if p.asked[i] < len(r.Answers) {
-			p.out.Unused = append(p.out.Unused, Unused{r.Pattern, len(r.Answers), p.asked[i]})
-		}
-	}
+// Rotation is what becomes of the copies.
+type Rotation struct {
+	Left       []Copy // the oldest first
+	Removed    []Copy // in the order in which they go
+	PeakCopies int    // just before rotation, when a root holds most
+	PeakBytes  *big.Int
+	Notices    []string // each once: what palhm would report with exit code 4
+}
+
+// Copy is a copy and what becomes of it.
+type Copy struct {
+	Prefix  string
+	Time    time.Time
+	Size    int64
+	Removed time.Time // zero = it stays
+	Reason  string    // why it goes, or stays
 }
