@@ -66,10 +66,31 @@ func TestLsblk(t *testing.T) {
 	}
 }
 
-// A host without groups is no failure, whatever dnf says.
+// A host without groups is no failure, whatever dnf says; any other failure is one.
 func TestDNFGroups(t *testing.T) {
 	needs(t, "dnf")
 	newPlace(t).run(library(t, "dnf_group_list_installed(vl_stderr = 4)"), nil)
+	newPlace(t).fails(library(t, `dnf_group_list_installed("--no-such-option", vl_stderr = 4)`), nil, "unrecognized arguments: --no-such-option")
+}
+
+func TestDNFGroupsOfAnyHost(t *testing.T) {
+	p := newPlace(t)
+	p.mkdir("bin")
+	for script, want := range map[string]string{
+		"echo Core; echo a warning >&2": "Core\n",
+		"echo 'Error: No group data available for configured repositories.' >&2; exit 1":     "",
+		`echo 'Error: There are no enabled repositories in "/etc/yum.repos.d".' >&2; exit 1`: "",
+	} {
+		if err := os.Chmod(p.write("bin/dnf", "#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		out := p.with("PATH", p.path("bin")+":/usr/bin:/bin").run(library(t, "dnf_group_list_installed(vl_stderr = 4)"), nil)
+		equal(t, script, out, []byte(want))
+	}
+	if err := os.Chmod(p.write("bin/dnf", "#!/bin/sh\necho Core\necho 'Error: database is locked' >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.with("PATH", p.path("bin")+":/usr/bin:/bin").fails(library(t, "dnf_group_list_installed(vl_stderr = 4)"), nil, "database is locked")
 }
 
 // Nobody answers on this port: that is a failure of dig, and an empty answer is

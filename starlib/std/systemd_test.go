@@ -37,6 +37,8 @@ func TestSystemd(t *testing.T) {
 		{"error", `failed_units(ctx)`, madeUpHost{files: runs, replies: map[string]reply{failed: {code: 1}}}, "exit code 1"},
 		{"no systemd", `failed_units(ctx)`, madeUpHost{}, "systemd does not run on this host"},
 		{"restart", `ctx.run(restart("nginx", "-.mount")).ok`, madeUpHost{replies: map[string]reply{ctl + "restart -- nginx -.mount": {}}}, "True"},
+		{"restart all", `restart("*")`, madeUpHost{}, `restart: got the pattern "*", want the name of one unit`},
+		{"restart a misspelt pattern", `restart("nginx", "ngnix-[ab]")`, madeUpHost{}, `got the pattern "ngnix-[ab]"`},
 		{"restart nothing", `restart()`, madeUpHost{}, "got no unit"},
 		{"reload", `ctx.run(daemon_reload).ok`, madeUpHost{replies: map[string]reply{ctl + "daemon-reload": {}}}, "True"},
 	} {

@@ -97,18 +97,28 @@ func hasVariable(x *plan.Exec, name, value string) bool {
 func TestZypperExitCodes(t *testing.T) {
 	p := newPlace(t)
 	p.mkdir("bin")
-	fake := p.write("bin/zypper", "#!/bin/sh\nprintf '%s ' \"$@\"\nexit $CODE\n")
+	fake := p.write("bin/zypper", "#!/bin/sh\nprintf '%s ' \"$@\"\nread code <$HOME/codes; sed -i 1d $HOME/codes; exit $code\n")
 	if err := os.Chmod(fake, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	x := plan.Pipeline{execOf(t, leap, "zypper_update")}
-	for code, good := range map[string]bool{"0": true, "102": true, "103": true, "1": false, "4": false, "100": false, "104": false, "106": false, "107": false} {
-		out, err := p.with("PATH", p.path("bin")+":/usr/bin:/bin").with("CODE", code).try(x, nil)
-		if (err == nil) != good {
-			t.Errorf("exit code %s: got the error %v, want it to be good: %v", code, err, good)
+	for codes, want := range map[string]struct {
+		good bool
+		runs int
+	}{
+		"0": {true, 1}, "102": {true, 1}, // 102: the host has to be started anew
+		"1": {false, 1}, "4": {false, 1}, "100": {false, 1}, "104": {false, 1}, "106": {false, 1}, "107": {false, 1},
+		// 103: zypper has replaced itself, and has to be run again for what is left.
+		"103 0": {true, 2}, "103 102": {true, 2}, "103 103 0": {true, 3}, "103 4": {false, 2}, "103 106": {false, 2},
+		"103 103 103 103 103 103 103 103": {false, 5},
+	} {
+		p.write("codes", strings.ReplaceAll(codes, " ", "\n")+"\n")
+		out, err := p.with("PATH", p.path("bin")+":/usr/bin:/bin").try(x, nil)
+		if (err == nil) != want.good {
+			t.Errorf("exit codes %s: got the error %v, want it to be good: %v", codes, err, want.good)
 		}
-		if want := "--non-interactive --quiet update --auto-agree-with-licenses "; string(out) != want {
-			t.Errorf("got the arguments %q, want %q", out, want)
+		if want := strings.Repeat("--non-interactive --quiet update --auto-agree-with-licenses ", want.runs); string(out) != want {
+			t.Errorf("exit codes %s: got the arguments %q, want %q", codes, out, want)
 		}
 	}
 }
@@ -119,8 +129,17 @@ func TestRebootNeeded(t *testing.T) {
 		dnf         = "dnf needs-restarting -r"
 		zypper      = "zypper --non-interactive needs-rebooting"
 		modules     = "/usr/lib/modules"
-		kernels     = "find /boot/ -maxdepth 1 -name 'vmlinu[xz]-*' -newerct @1700000000"
+		kernels     = `find /boot/ -maxdepth 1 -name 'vmlinu[xz]-*' -printf '%F %C@ %p\n'`
+		installed   = "find /usr/lib/modules/ -mindepth 2 -maxdepth 2 -name pkgbase"
+		owner       = "pacman -Qqo /usr/lib/modules/6.9/pkgbase"
+		rebuilt     = "find /usr/lib/modules/6.9/pkgbase -newerct @1700000000"
 	)
+	older, newer := "ext4 1600000000.5 /boot/vmlinuz-6.1.0-1-amd64\n", "ext4 1700000000.5 /boot/vmlinuz-6.1.0-2-amd64\n"
+	running := []string{modules, modules + "/6.9", modules + "/6.9/pkgbase"}
+	says := func(r map[string]reply) map[string]reply { // beside the release of the kernel
+		r["uname -r"] = reply{stdout: "6.9\n"}
+		return r
+	}
 	started := map[string]string{"/proc/stat": "cpu 1 2\nbtime 1700000000\nprocesses 5\n"}
 	boot := []string{"/boot"}
 	said := func(status string) map[string]reply {
@@ -134,8 +153,13 @@ func TestRebootNeeded(t *testing.T) {
 	}{
 		{"apt, file", debian, madeUpHost{files: []string{"/run/reboot-required", "/usr/sbin/needrestart"}}, "True"},
 		{"apt, container", debian, madeUpHost{}, "False"},
-		{"apt alone, kernel installed", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {stdout: "/boot/vmlinuz-6.1.0-2-amd64\n"}}}, "True"},
-		{"apt alone, nothing", raspbian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {}}}, "False"},
+		{"apt alone, kernel installed", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {stdout: older + newer}}}, "True"},
+		{"apt alone, nothing", raspbian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {stdout: older}}}, "False"},
+		{"apt alone, no kernel in /boot, or not mounted", raspbian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {}}}, "there is no kernel in /boot"},
+		{"apt alone, no times", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {stdout: "msdos 1600000000.0 /boot/vmlinuz-6\n"}}}, "does not keep"},
+		{"apt alone, container with a directory", debian, madeUpHost{files: []string{"/boot", "/.dockerenv"}}, "False"},
+		{"apt, container with needrestart", debian, madeUpHost{files: []string{"/boot", "/usr/sbin/needrestart", "/run/systemd/container"}}, "False"},
+		{"apt, container that was told", debian, madeUpHost{files: []string{"/run/reboot-required", "/run/systemd/container"}}, "True"},
 		{"apt alone, failed", debian, madeUpHost{files: boot, texts: started, replies: map[string]reply{kernels: {code: 1}}}, "exit code 1"},
 		{"apt alone, no time", debian, madeUpHost{files: boot, texts: map[string]string{"/proc/stat": "cpu 1 2\n"}}, "does not say when the host was started"},
 		{"apt alone, no proc", debian, madeUpHost{files: boot}, "no such file"},
@@ -150,7 +174,14 @@ func TestRebootNeeded(t *testing.T) {
 		{"dnf, no plugin", fedora, madeUpHost{replies: map[string]reply{dnf: {code: 1, stderr: "No such command: needs-restarting."}}}, "No such command"},
 		{"dnf, failed", fedora, madeUpHost{replies: map[string]reply{dnf: {code: 2}}}, "exit code 2"},
 		{"pacman, same", arch, madeUpHost{files: []string{modules, modules + "/6.9"}, replies: map[string]reply{"uname -r": {stdout: "6.9\n"}}}, "False"},
-		{"pacman, gone", arch, madeUpHost{files: []string{modules}, replies: map[string]reply{"uname -r": {stdout: "6.9\n"}}}, "True"},
+		{"pacman, gone", arch, madeUpHost{files: []string{modules}, replies: says(map[string]reply{installed: {stdout: modules + "/6.10/pkgbase\n"}})}, "True"},
+		{"pacman, no kernel at all", arch, madeUpHost{files: []string{modules}, replies: says(map[string]reply{installed: {}})}, "False"},
+		{"pacman, kernel in a container", arch, madeUpHost{files: []string{modules, "/run/.containerenv"}}, "False"},
+		{"pacman, kept by a hook", arch, madeUpHost{files: running, replies: says(map[string]reply{owner: {code: 1, stderr: "error: No package owns /usr/lib/modules/6.9/pkgbase\n"}})}, "True"},
+		{"pacman, owned", arch, madeUpHost{files: running, texts: started, replies: says(map[string]reply{owner: {stdout: "linux\n"}, rebuilt: {}})}, "False"},
+		{"pacman, installed again", arch, madeUpHost{files: running, texts: started, replies: says(map[string]reply{owner: {stdout: "linux\n"}, rebuilt: {stdout: modules + "/6.9/pkgbase\n"}})}, "True"},
+		{"pacman, failed", arch, madeUpHost{files: running, replies: says(map[string]reply{owner: {code: 1, stderr: "error: could not open database\n"}})}, "could not open database"},
+		{"pacman, no database", arch, madeUpHost{files: running, replies: says(map[string]reply{owner: {code: 255}})}, "exit code 255"},
 		{"pacman, container", arch, madeUpHost{}, "False"},
 		{"pacman, silent", arch, madeUpHost{files: []string{modules}, replies: map[string]reply{"uname -r": {}}}, "does not say which kernel"},
 		{"zypper, no", leap, madeUpHost{replies: map[string]reply{zypper: {}}}, "False"},
@@ -183,14 +214,19 @@ func TestKernelInstalledSinceTheStart(t *testing.T) {
 	if err := os.Chtimes(name, time.Unix(0, 0), time.Unix(0, 0)); err != nil { // as the package has it
 		t.Fatal(err)
 	}
-	for started, want := range map[int64]string{time.Now().Unix() - 3600: name + "\n", time.Now().Unix() + 3600: ""} {
-		h := &madeUpHost{files: []string{"/boot"}, texts: map[string]string{"/proc/stat": fmt.Sprintf("btime %d\n", started)}}
-		h.ask(t, debian, "@palhm//update.star", `"reboot_needed"`, "reboot_needed(ctx)") //nolint:errcheck // it has no answer
-		if len(h.ran) != 1 {
-			t.Fatalf("got %q, want one command", h.ran)
-		}
-		if got := p.sh(strings.Replace(h.ran[0], "/boot/", p.path("boot")+"/", 1)); strings.ReplaceAll(got, "//", "/") != want {
-			t.Errorf("started at %d: got %q, want %q", started, got, want)
+	h := &madeUpHost{files: []string{"/boot"}, texts: map[string]string{"/proc/stat": "btime 1\n"}}
+	h.ask(t, debian, "@palhm//update.star", `"reboot_needed"`, "reboot_needed(ctx)") //nolint:errcheck // it has no answer
+	if len(h.ran) != 1 {
+		t.Fatalf("got %q, want one command", h.ran)
+	}
+	listed := p.sh(strings.Replace(h.ran[0], "/boot/", p.path("boot")+"/", 1))
+	if !strings.HasSuffix(listed, " "+name+"\n") || strings.Count(listed, "\n") != 1 {
+		t.Fatalf("got %q, want the kernel alone", listed)
+	}
+	for started, want := range map[int64]string{time.Now().Unix() - 3600: "True", time.Now().Unix() + 3600: "False"} {
+		h := &madeUpHost{files: []string{"/boot"}, texts: map[string]string{"/proc/stat": fmt.Sprintf("btime %d\n", started)}, replies: map[string]reply{h.ran[0]: {stdout: listed}}}
+		if got, err := h.ask(t, debian, "@palhm//update.star", `"reboot_needed"`, "reboot_needed(ctx)"); err != nil || got != want {
+			t.Errorf("started at %d: got %s, %v, want %s", started, got, err, want)
 		}
 	}
 }
