@@ -51,6 +51,7 @@ palhm -q boot-report --once`,
 }
 
 func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions) error {
+	surviveSIGPIPE()
 	file, err := a.siteArg(args)
 	if err != nil {
 		return err
@@ -65,7 +66,6 @@ func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions
     load("@palhm//mail.star", "boot_report", "mailx")
     boot_report(mailx(), ["root"])`, site.File)
 	}
-	surviveSIGPIPE()
 	signals := watchSignals(ctx, func() {})
 	defer signals.stop()
 	ctx = signals.ctx

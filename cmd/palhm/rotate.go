@@ -45,6 +45,9 @@ not made, and is a failure: its disk may not be mounted.`,
 }
 
 func (a *app) rotate(ctx context.Context, args []string, o rotateOptions) error {
+	if !o.explain {
+		surviveSIGPIPE()
+	}
 	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err

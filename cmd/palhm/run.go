@@ -73,6 +73,7 @@ palhm -q run --wait 30m backup`,
 }
 
 func (a *app) run(ctx context.Context, args []string, o runOptions) error {
+	surviveSIGPIPE()
 	site, name, err := a.loadFor(ctx, args, o.task)
 	if err != nil {
 		return err
@@ -150,7 +151,6 @@ func (a *app) engine(site *plan.Site) *engine.Engine {
 
 // watched calls work under the eyes of the signals and of the progress display.
 func (a *app) watched(ctx context.Context, e *engine.Engine, work func(context.Context) error) error {
-	surviveSIGPIPE()
 	signals := watchSignals(ctx, func() { a.printProgress(e) })
 	defer signals.stop()
 	e.Hurry, e.Mask = signals.hurry, signals

@@ -206,6 +206,7 @@ func (w *signals) settle() {
 }
 
 // surviveSIGPIPE keeps a reader of palhm's output who goes away from killing a
-// backup half way, until the process ends: the write fails, and that is all. The
-// processes that palhm starts are killed by SIGPIPE as ever.
+// backup half way, until the process ends: the write fails, and that is all. It is called
+// before the site is loaded, which may print. The processes that palhm starts are killed
+// by SIGPIPE as ever.
 func surviveSIGPIPE() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
