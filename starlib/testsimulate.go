@@ -238,24 +238,21 @@ func unknownArg(t *plan.Task, name string, known []plan.Arg) error {
 	return notFound(err, name, names, "it has ")
 }
 
+// argValue reads what is given for an argument. As on the command line, but a value is not
+// read out of a string unless it is one.
 func argValue(a plan.Arg, v starlark.Value) (any, error) {
-	switch x := v.(type) {
-	case starlark.String:
-		if a.Kind == plan.ArgString || a.Kind == plan.ArgChoice && slices.Contains(a.Choices, string(x)) {
-			return string(x), nil
-		}
-	case starlark.Int:
-		if n, ok := x.Int64(); ok && a.Kind == plan.ArgInt {
-			return n, nil
-		}
-	case starlark.Bool:
-		if a.Kind == plan.ArgBool {
-			return bool(x), nil
-		}
+	text, isString := starlark.AsString(v)
+	if !isString {
+		text = v.String()
 	}
-	want := map[plan.ArgKind]string{plan.ArgString: "a string", plan.ArgInt: "an int", plan.ArgBool: "True or False",
-		plan.ArgChoice: "one of " + joinWords(a.Choices)}[a.Kind]
-	return nil, fmt.Errorf("got %s, want %s", describe(v), want)
+	value, err := a.Parse(text)
+	if _, textual := value.(string); err == nil && textual != isString {
+		err = fmt.Errorf("want a value of the kind %s", a.Kind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("got %s, %w", describe(v), err)
+	}
+	return value, nil
 }
 
 // simulatedValue is what t.simulate gives.

@@ -45,8 +45,8 @@ fails.
 With --log-format json standard output ends with one JSON object that is only ever
 extended: "task", "start", "end", "exit" (the exit code), "error" (why it is 1 or
 more), "copies" ("task", "root", "prefix", "objects", "bytes", "duration" in
-nanoseconds, and "removed" by rotation) and "after" (what failed when the copies
-were safe).
+nanoseconds, and "removed" by rotation), "after" (what failed when the copies were
+safe) and "skipped" (why there was nothing to do).
 
 A site may ask for a notice by mail with settings(on_failure = ..., on_success = ...):
 see "palhm help notice". A rehearsal with --null sends none.

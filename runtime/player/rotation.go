@@ -27,11 +27,12 @@ func (Player) Rotate(ctx context.Context, t *plan.Task, f simulate.Future) (*sim
 	case runs+int64(len(f.Found)) > maxCopies:
 		return nil, fmt.Errorf("these are %d copies, the most are %d; look less far, or make fewer", runs+int64(len(f.Found)), maxCopies)
 	}
-	now := f.Now
+	now, total := f.Now, new(big.Int)
 	s := &store{backend: t.Backup.Backends[0], now: func() time.Time { return now }}
 	e := &engine.Engine{Open: func(plan.Backend) (backends.Store, error) { return s, nil }, Log: slog.New(slog.DiscardHandler), Now: s.now}
 	add := func(at time.Time, size int64) {
 		at = at.UTC().Truncate(time.Second)
+		total.Add(total, big.NewInt(size))
 		s.copies = append(s.copies, backends.Info{Prefix: backends.FormatPrefix(at, t.Backup.Prefix), Time: at, Size: size, Task: t.Name})
 	}
 	for i, size := range f.Found {
@@ -41,8 +42,8 @@ func (Player) Rotate(ctx context.Context, t *plan.Task, f simulate.Future) (*sim
 	for i := range max(runs, 1) {
 		now = f.Now.Add(f.Every * time.Duration(i))
 		add(now, f.Sizes[min(int(i), len(f.Sizes)-1)])
-		if total := s.size(); total.Cmp(out.PeakBytes) > 0 {
-			out.PeakBytes = total
+		if total.Cmp(out.PeakBytes) > 0 {
+			out.PeakBytes.Set(total)
 		}
 		out.PeakCopies = max(out.PeakCopies, len(s.copies))
 		gone, problems, err := e.Rotate(ctx, t)
@@ -50,6 +51,7 @@ func (Player) Rotate(ctx context.Context, t *plan.Task, f simulate.Future) (*sim
 			return nil, err
 		}
 		for _, c := range gone {
+			total.Sub(total, big.NewInt(c.Bytes))
 			at, _, _ := backends.ParsePrefix(c.Prefix)
 			out.Removed = append(out.Removed, simulate.Copy{Prefix: c.Prefix, Time: at, Size: c.Bytes, Removed: now, Reason: c.Reason})
 		}
@@ -64,13 +66,4 @@ func (Player) Rotate(ctx context.Context, t *plan.Task, f simulate.Future) (*sim
 		out.Left = append(out.Left, simulate.Copy{Prefix: d.Copy.Prefix, Time: d.Copy.Time, Size: d.Copy.Size, Reason: d.Reason})
 	}
 	return out, err
-}
-
-// size adds the copies up.
-func (s *store) size() *big.Int {
-	total := new(big.Int)
-	for _, c := range s.copies {
-		total.Add(total, big.NewInt(c.Size))
-	}
-	return total
 }

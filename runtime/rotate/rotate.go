@@ -71,8 +71,8 @@ func (r Result) Removals() []Decision {
 func Select(copies []backends.Info, q Query) Result {
 	sorted := slices.Clone(copies)
 	backends.SortInfos(sorted)
-	var r Result
-	var counted []int // indices into r.Decisions, the oldest first
+	r := Result{Decisions: make([]Decision, 0, len(sorted))}
+	counted := make([]int, 0, len(sorted)) // indices into r.Decisions, the oldest first
 	for _, c := range sorted {
 		d := Decision{Copy: c, Verdict: Keep}
 		var notice string
