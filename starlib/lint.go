@@ -33,6 +33,7 @@ func (l *loader) lint() {
 		lt.lintLoads(f)
 		for _, fn := range f.funcs {
 			lt.lintLocals(fn)
+			lt.lintMaker(fn)
 		}
 		for _, loop := range f.loops {
 			lt.lintCaptures(loop)

@@ -3,6 +3,7 @@ package starlib
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,6 +50,9 @@ func (lt *trial) read() {
 		if p == nil || a.spread || !a.value.known() {
 			continue
 		}
+		if p.Name == "ctx" && a.value.all(lt.isNoContext) {
+			lt.found(syntax.Start(a.x), fmt.Sprintf("%s: ctx: got %s, want ctx", b.Name, noun(a.value.notNone()[0])), lt.hint)
+		}
 		var refused []error
 		for _, v := range lt.readable(a, p) {
 			refused = slices.DeleteFunc(lt.try(i, v), func(err error) bool { return contains(whatever, err) })
@@ -63,6 +67,16 @@ func (lt *trial) read() {
 			lt.foundError(a.x, "ctx.run: what", lt.taskError(a.x))
 		}
 	}
+}
+
+// isNoContext reports whether a value is of a sort that surely is not ctx, nor what a
+// function would name so.
+func (lt *linter) isNoContext(v starlark.Value) bool {
+	switch v.(type) {
+	case starlark.String, starlark.Int, starlark.Bool, *starlark.List, *starlark.Dict:
+		return true
+	}
+	return isCommand(v) || isResult(v) || isTask(v)
 }
 
 // readAttempt finds what is wrong with the arguments that ctx.attempt hands on.

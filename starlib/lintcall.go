@@ -185,7 +185,7 @@ func (lt *linter) builtin(b *builtin, args []actual) some {
 		}
 		all := some{&outcomeValue{value: starlark.None}}
 		for _, v := range lt.later(args[0].value, args[1:]) {
-			if nesting(v) >= maxNesting {
+			if tooLarge(v) {
 				v = unknown
 			}
 			all = all.with(&outcomeValue{value: v})

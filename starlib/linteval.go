@@ -517,7 +517,11 @@ func (lt *linter) binary(x *syntax.BinaryExpr) some {
 		lt.lintEqual(x)
 		return some{starlark.True}
 	case syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.IN, syntax.NOT_IN:
-		lt.operate(x, x.Op, lt.eval(x.X), lt.eval(x.Y))
+		a, b := lt.eval(x.X), lt.eval(x.Y)
+		lt.operate(x, x.Op, a, b)
+		if x.Op == syntax.IN || x.Op == syntax.NOT_IN {
+			lt.lintMember(x.X, b)
+		}
 		return some{starlark.True}
 	}
 	if lt.lintFormat(x) {
@@ -591,6 +595,7 @@ func (lt *linter) index(x *syntax.IndexExpr) (all some) {
 	for _, v := range value.notNone() {
 		switch v := v.(type) {
 		case *starlark.Dict:
+			lt.lintMember(x.Y, value)
 			all = join(all, lt.orAnything(dictValues(v)))
 			continue
 		case starlark.Indexable:

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -53,6 +54,11 @@ func isResult(v starlark.Value) bool {
 	return false
 }
 
+func isStruct(v starlark.Value) bool {
+	_, ok := v.(*starlarkstruct.Struct)
+	return ok
+}
+
 func isTask(v starlark.Value) bool {
 	_, ok := v.(*taskValue)
 	return ok
@@ -86,6 +92,8 @@ func (lt *linter) lintTruth(x syntax.Expr, op syntax.Token) {
 		lt.warn(syntax.Start(x), sees+", not its result: a command is always true while the site loads", "use | or a routine's steps")
 	case value.all(isCommand):
 		lt.warn(syntax.Start(x), sees+", not its result: a command is always true", "whether it goes well is ctx.run(..., check = False).ok")
+	case value.all(isStruct):
+		lt.warn(syntax.Start(x), sees+", which is always true", "which of its fields is meant?")
 	case value.all(isTask):
 		lt.warn(syntax.Start(x), sees+", which is always true", "whether it goes well is ctx.run(..., check = False).ok")
 	case value.all(isResult):
@@ -104,6 +112,8 @@ func (lt *linter) lintEqual(x *syntax.BinaryExpr) {
 		}
 		if (value.all(isResult) || value.all(isCommand)) && !value.has(starlark.None) {
 			lt.warn(syntax.Start(sides[0]), fmt.Sprintf("%q compares %s, which never equals this", x.Op.String(), noun(value[0])), "compare .ok, .code or .stdout of what ctx.run(...) gives")
+		} else if value.all(isFunction) && !value.has(starlark.None) {
+			lt.warn(syntax.Start(sides[0]), fmt.Sprintf("%q compares %s, which never equals this", x.Op.String(), noun(value[0])), "call it: "+shortText(sides[0])+"(...)")
 		} else if lt.isFact(sides[0]) && value.all(func(v starlark.Value) bool { return differ(v, constant) }) {
 			lt.warn(syntax.Start(sides[0]), fmt.Sprintf("%q compares %s with %s, which it never equals", x.Op.String(), noun(value.notNone()[0]), noun(constant)), "")
 		}
@@ -151,10 +161,18 @@ func (lt *linter) lintDropped(stmt *syntax.ExprStmt, value some) {
 		case value.all(isCommand):
 			lt.warnCommand(stmt)
 		case x.Op != syntax.AND && x.Op != syntax.OR:
-			lt.warn(at, "what comes of this is thrown away", "is a name or a return missing in front of it?")
+			lt.warn(at, thrownAway, missingInFront)
 		}
 	case *syntax.UnaryExpr:
-		lt.warn(at, "what comes of this is thrown away", "is a name or a return missing in front of it?")
+		lt.warn(at, thrownAway, missingInFront)
+	case *syntax.Literal:
+		if x.Token != syntax.STRING {
+			lt.warn(at, thrownAway, missingInFront)
+		}
+	case *syntax.ListExpr, *syntax.DictExpr, *syntax.Comprehension:
+		if lt.pure(x) {
+			lt.warn(at, thrownAway, missingInFront)
+		}
 	case *syntax.CallExpr:
 		lt.lintDroppedCall(stmt, x, value)
 	case *syntax.Ident, *syntax.DotExpr:
@@ -165,7 +183,7 @@ func (lt *linter) lintDropped(stmt *syntax.ExprStmt, value some) {
 		case value.all(isCommand), value.all(isTask):
 			lt.warn(at, "this does nothing", "ctx.run("+shortText(x)+") runs it")
 		case value.known() && !hasCall(x):
-			lt.warn(at, "this does nothing", "is a name or a return missing in front of it?")
+			lt.warn(at, "this does nothing", missingInFront)
 		}
 	}
 }
@@ -189,18 +207,66 @@ func (lt *linter) lintDroppedCall(stmt *syntax.ExprStmt, x *syntax.CallExpr, val
 	b := lt.builtins[fn]
 	switch {
 	case fn == nil:
-		if f, ok := callee[0].(*lintFunction); value.all(isCommand) && !(ok && lt.takesContext(f.fn)) {
+		if f, ok := callee[0].(*lintFunction); value.all(isCommand) && (!ok || onlyGives(f.fn)) {
 			lt.warnCommand(stmt)
 		}
+	case b == nil && value.known() && isText(fn.Receiver()) && !mayFail[fn.Name()]:
+		lt.warn(at, thrownAway, "a string never changes; write name = "+shortText(x))
+	case b == nil && value.known() && lt.pure(x):
+		lt.warn(at, thrownAway, missingInFront)
 	case b == nil:
-		if value.known() && isText(fn.Receiver()) && fn.Name() != "index" && fn.Name() != "rindex" {
-			lt.warn(at, "what comes of this is thrown away", "a string never changes; write name = "+shortText(x))
-		}
 	case value.all(isCommand), value.all(func(v starlark.Value) bool { _, ok := v.(*dnssecValue); return ok }):
 		lt.warnCommand(stmt)
 	case b.Name == "ctx.run" && unchecked(x):
 		lt.warn(at, "this result is never looked at, so a failure goes unseen", "look at its .ok, or write _ = ctx.run(...) when a failure does not matter")
+	case b.broken != nil && b.loading == "" && value.known() && value[0] != starlark.None && lt.functionOf(stmt) != nil:
+		lt.warn(at, thrownAway, missingInFront)
 	}
+}
+
+const (
+	thrownAway     = "what comes of this is thrown away"
+	missingInFront = "is a name or a return missing in front of it?"
+)
+
+// mayFail are functions of Starlark's own that are also called to see whether they fail.
+var mayFail = map[string]bool{"index": true, "rindex": true, "int": true, "float": true, "json.decode": true, "format": true, "getattr": true, "ord": true, "chr": true}
+
+// pure reports whether an expression does nothing but give a value.
+func (lt *linter) pure(x syntax.Expr) bool {
+	does := false
+	syntax.Walk(x, func(n syntax.Node) bool {
+		if c, ok := n.(*syntax.CallExpr); ok {
+			does = does || !lt.pureCall(c)
+		}
+		return !does
+	})
+	return !does
+}
+
+func (lt *linter) pureCall(c *syntax.CallExpr) bool {
+	callee := lt.seen[c.Fn]
+	if len(callee) != 1 {
+		return false
+	}
+	fn, ok := callee[0].(*starlark.Builtin)
+	if !ok || lt.builtins[fn] != nil || mayFail[fn.Name()] || fn.Name() == "fail" || fn.Name() == "print" {
+		return false
+	}
+	return fn.Receiver() == nil || isText(fn.Receiver()) // a method of a list may change it
+}
+
+// onlyGives reports whether a function does nothing but return a value.
+func onlyGives(fn *lintFunc) bool {
+	does := false
+	syntax.Walk(fn.node, func(n syntax.Node) bool {
+		if s, ok := n.(*syntax.ExprStmt); ok {
+			_, text := s.X.(*syntax.Literal)
+			does = does || !text
+		}
+		return !does
+	})
+	return !does
 }
 
 func (lt *linter) warnCommand(stmt *syntax.ExprStmt) {
@@ -392,6 +458,7 @@ func (lt *linter) lintFormat(x *syntax.BinaryExpr) bool {
 	if strings.Contains(string(format), "%(") || strings.Contains(string(format), "%c") {
 		return true // it depends on the content
 	}
+	lt.lintPrinted(x.Y)
 	var failed error
 	for _, v := range values {
 		_, err := starlark.Binary(x.Op, format, v)
@@ -406,11 +473,39 @@ func (lt *linter) lintFormat(x *syntax.BinaryExpr) bool {
 	return true
 }
 
+// lintPrinted warns of a function that is printed in place of what it gives.
+func (lt *linter) lintPrinted(x syntax.Expr) {
+	switch x := x.(type) {
+	case *syntax.ParenExpr:
+		lt.lintPrinted(x.X)
+		return
+	case *syntax.TupleExpr:
+		for _, e := range x.List {
+			lt.lintPrinted(e)
+		}
+		return
+	}
+	if value := lt.seen[x]; value.all(isFunction) {
+		lt.warn(syntax.Start(x), fmt.Sprintf("%q prints %s, not what it gives", "%", noun(value[0])), "call it: "+shortText(x)+"(...)")
+	}
+}
+
+// lintMember warns of a function that is sought among values that are none.
+func (lt *linter) lintMember(x syntax.Expr, in some) {
+	value := lt.seen[x]
+	if !value.all(isFunction) || len(in) != 1 {
+		return
+	}
+	if each, ok := iterate(in[0]); ok && each.known() && !slices.ContainsFunc(each, isFunction) {
+		lt.warn(syntax.Start(x), "this is "+noun(value[0])+", which is not among them", "call it: "+shortText(x)+"(...)")
+	}
+}
+
 // lintLocals warns of variables of a function that nothing reads. Those that come
 // with others, as in "for i in ..." or "a, b = ...", often have to be there.
 func (lt *linter) lintLocals(fn *lintFunc) {
 	for _, v := range fn.locals {
-		if v == nil || v.owner != nil || v.opaque || len(v.read) > 0 || len(v.bound) == 0 || v.name[0] == '_' {
+		if v == nil || v.owner != nil || v.opaque || len(v.read) > 0 || len(v.bound) == 0 || v.name[0] == '_' && !v.is.all(isCommand) {
 			continue
 		}
 		msg, hint := v.name+" is never used", "a name that begins with _ says that this is meant"
@@ -436,6 +531,13 @@ func (lt *linter) lintLoads(f *lintFile) {
 				lt.warn(to.NamePos, to.Name+" is loaded and never used", "")
 			}
 		}
+	}
+}
+
+// lintMaker warns of a function that gives a group no objects, ever.
+func (lt *linter) lintMaker(fn *lintFunc) {
+	if lt.makers[fn] && len(fn.is) == 1 && fn.is[0] == starlark.None {
+		lt.warn(functionStart(fn.node), "this gives a group its objects, and never returns any", "a function ends with return, and [] is a list without any")
 	}
 }
 

@@ -18,11 +18,12 @@ import (
 // a value yet, or that it never gets one.
 type some []starlark.Value
 
-// maxSorts bounds the sorts of one value, maxNesting those of containers in containers.
-// What is beyond them is unknown.
+// maxSorts bounds the sorts of one value, maxNesting how deep containers lie in each other,
+// and maxInside how much is in one. What is beyond them is unknown.
 const (
 	maxSorts   = 6
 	maxNesting = 4
+	maxInside  = 200
 )
 
 // unknownValue stands for a value of any sort. Nothing is said of it.
@@ -205,12 +206,18 @@ func dictValues(d *starlark.Dict) some {
 	return all
 }
 
-// nesting counts how deep containers lie in each other.
-func nesting(v starlark.Value) int {
-	deepest := 0
+// tooLarge reports whether there is more in a value than is looked at.
+func tooLarge(v starlark.Value) bool {
+	depth, parts := measure(v)
+	return depth >= maxNesting || parts > maxInside
+}
+
+// measure counts how deep containers lie in each other, and all that is in them.
+func measure(v starlark.Value) (depth, parts int) {
 	look := func(all some) {
 		for _, e := range all {
-			deepest = max(deepest, nesting(e))
+			d, p := measure(e)
+			depth, parts = max(depth, d), parts+p
 		}
 	}
 	switch v := v.(type) {
@@ -230,14 +237,14 @@ func nesting(v starlark.Value) int {
 	case *outcomeValue:
 		look(some{v.value})
 	default:
-		return 0
+		return 0, 1
 	}
-	return deepest + 1
+	return depth + 1, parts + 1
 }
 
 // inside is what a container is filled with, unless that lies too deep.
 func inside(s some) some {
-	if slices.ContainsFunc(s, func(v starlark.Value) bool { return nesting(v) >= maxNesting }) {
+	if slices.ContainsFunc(s, tooLarge) {
 		return anything
 	}
 	return s
@@ -279,7 +286,7 @@ func dictOf(keys, values some) *starlark.Dict {
 func product(parts []some, make func([]starlark.Value)) {
 	n := 1
 	for _, p := range parts {
-		n *= len(p)
+		n = min(n*len(p), maxSorts+1)
 	}
 	parts = slices.Clone(parts)
 	for i, p := range parts {
@@ -326,9 +333,9 @@ func general(v starlark.Value) starlark.Value {
 		t := make(starlark.Tuple, len(v))
 		for i, e := range v {
 			t[i] = general(e)
-			if nesting(t[i]) >= maxNesting {
-				t[i] = unknown
-			}
+		}
+		if tooLarge(t) {
+			return unknown
 		}
 		return t
 	case *starlarkstruct.Struct:
@@ -336,11 +343,11 @@ func general(v starlark.Value) starlark.Value {
 		v.ToStringDict(fields)
 		for name, field := range fields {
 			fields[name] = general(field)
-			if nesting(field) >= maxNesting {
-				fields[name] = unknown
-			}
 		}
-		return starlarkstruct.FromStringDict(v.Constructor(), fields)
+		if v := starlarkstruct.FromStringDict(v.Constructor(), fields); !tooLarge(v) {
+			return v
+		}
+		return unknown
 	}
 	return v
 }
