@@ -72,6 +72,16 @@ func Interrupt(r io.Reader) {
 	}
 }
 
+// Failed returns a channel that is closed when a stream has failed, or has ended in
+// another way, however much of it is still to be read; nil when the stream cannot tell. A
+// backend that waits for something else than the stream watches it, and reads then.
+func Failed(r io.Reader) <-chan struct{} {
+	if f, ok := r.(interface{ Failed() <-chan struct{} }); ok {
+		return f.Failed()
+	}
+	return nil
+}
+
 // meter counts and hashes what passes, and remembers how it ended. Only Close may be
 // called by another goroutine than Read, and when Put is over.
 type meter struct {
@@ -97,6 +107,9 @@ func (m *meter) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Failed passes the question on.
+func (m *meter) Failed() <-chan struct{} { return Failed(m.r) }
 
 // Close is for a backend that has failed.
 func (m *meter) Close() error {

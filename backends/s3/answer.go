@@ -201,7 +201,8 @@ func (s *Store) hear(ctx context.Context, in middleware.DeserializeInput, next m
 		status = 0
 	}
 	if status > 0 && status < 500 {
-		s.answered.Store(time.Now().UnixNano())
+		now := time.Now()
+		s.answered.Store(&now)
 	}
 	if d, ok := ctx.Value(doubtKey{}).(*doubt); ok && err != nil && status/100 != 4 {
 		d.Store(true)

@@ -2,6 +2,8 @@ package s3
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -11,8 +13,8 @@ const DefaultMemory = 256 << 20
 // Budget bounds the memory that the parts of all streams of a process take. It may
 // be used concurrently.
 //
-// A stream waits for the budget only while it has no part to fill, and gives back
-// what it can when another one waits, so streams cannot block each other for good.
+// A stream waits for the budget only while it has no part to fill, and what it does not
+// use is taken back when another one waits, so streams cannot block each other for good.
 type Budget struct {
 	size int64
 
@@ -20,6 +22,7 @@ type Budget struct {
 	used    int64
 	peak    int64     // the most that was used
 	waiting []*waiter // oldest first
+	streams map[*buffers]struct{}
 }
 
 type waiter struct {
@@ -28,7 +31,33 @@ type waiter struct {
 }
 
 // NewBudget returns a budget of size bytes.
-func NewBudget(size int64) *Budget { return &Budget{size: size} }
+func NewBudget(size int64) *Budget {
+	return &Budget{size: size, streams: map[*buffers]struct{}{}}
+}
+
+// join and part tell the budget whose idle parts it may take back.
+func (b *Budget) join(p *buffers) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.streams[p] = struct{}{}
+}
+
+func (b *Budget) part(p *buffers) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.streams, p)
+}
+
+// reclaim takes back what no stream uses: one whose source stalls does not come by to
+// give it.
+func (b *Budget) reclaim() {
+	b.mu.Lock()
+	streams := slices.Collect(maps.Keys(b.streams))
+	b.mu.Unlock()
+	for _, p := range streams {
+		p.shed()
+	}
+}
 
 // fits reports whether parts of n bytes may be kept in memory: two of them must
 // fit, so that one can be filled while another is sent.
@@ -55,6 +84,7 @@ func (b *Budget) take(ctx context.Context, n int64) error {
 	b.waiting = append(b.waiting, w)
 	b.serve()
 	b.mu.Unlock()
+	b.reclaim()
 	select {
 	case <-w.ready:
 		return nil

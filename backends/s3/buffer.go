@@ -66,7 +66,9 @@ type buffers struct {
 }
 
 func newBuffers(budget *Budget, max int) *buffers {
-	return &buffers{budget: budget, max: max, back: make(chan struct{}, 1)}
+	p := &buffers{budget: budget, max: max, back: make(chan struct{}, 1)}
+	budget.join(p)
+	return p
 }
 
 // get returns an empty buffer of size bytes. The first one it waits for; further
@@ -183,9 +185,17 @@ func (p *buffers) put(b *buffer) {
 
 // close frees what is here, and later what comes back.
 func (p *buffers) close() {
+	p.budget.part(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.dropAll()
+}
+
+// shed frees what is not in use.
+func (p *buffers) shed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.dropAll()
 }
 

@@ -46,8 +46,8 @@ func (s *Store) impatient(ctx context.Context, stop <-chan struct{}) (context.Co
 func (s *Store) awaitSilence(ctx context.Context) {
 	since, limit, hurry := time.Now(), s.opt.Silence, backends.Hurry(ctx)
 	for {
-		if last := time.Unix(0, s.answered.Load()); last.After(since) {
-			since = last
+		if last := s.answered.Load(); last != nil && last.After(since) {
+			since = *last
 		}
 		left := limit - time.Since(since)
 		if left <= 0 {

@@ -46,7 +46,7 @@ type conn struct {
 	net.Conn
 	stall time.Duration
 	limit *bandwidth
-	moved atomic.Int64 // when the deadline was last moved, in Unix nanoseconds
+	moved atomic.Pointer[time.Time] // when the deadline was last moved; nil = never
 }
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -65,10 +65,10 @@ func (s *Store) dial(inner dialer) dialer {
 // progress moves the deadline, though not for every few bytes.
 func (c *conn) progress() error {
 	now := time.Now()
-	if last := c.moved.Load(); now.UnixNano()-last < int64(c.stall/16) {
+	if last := c.moved.Load(); last != nil && now.Sub(*last) < c.stall/16 {
 		return nil
 	}
-	c.moved.Store(now.UnixNano())
+	c.moved.Store(&now)
 	return c.SetDeadline(now.Add(c.stall))
 }
 

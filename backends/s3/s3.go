@@ -93,7 +93,7 @@ type Store struct {
 	oneByOne      bool // the store cannot delete several keys in one request
 	owes          bool // Recover was not done with all that the journal says
 
-	answered atomic.Int64 // when the store last answered, in Unix nanoseconds
+	answered atomic.Pointer[time.Time] // when the store last answered; nil = not yet
 
 	self  func() identity // of this process
 	heads sync.Pool       // of *[]byte, of headSize bytes

@@ -79,15 +79,12 @@ func (u *upload) run(ctx context.Context, head []byte) error {
 	if err != nil {
 		return err
 	}
-	var ahead [1]byte // does anything follow the first part?
-	n := 0
-	if !u.src.ended() {
-		if n, err = u.src.fill(ctx, ahead[:]); err != nil {
-			u.buffers.put(first)
-			return err
-		}
+	ahead, err := u.peek(ctx)
+	if err != nil {
+		u.buffers.put(first)
+		return err
 	}
-	if n == 0 {
+	if len(ahead) == 0 {
 		defer u.buffers.put(first)
 		return u.copy.putWhole(ctx, u.key, first.bytes())
 	}
@@ -95,7 +92,7 @@ func (u *upload) run(ctx context.Context, head []byte) error {
 		u.buffers.put(first)
 		return err
 	}
-	if err := u.sendAll(ctx, cancel, first, ahead[:]); err != nil {
+	if err := u.sendAll(ctx, cancel, first, ahead); err != nil {
 		cancel(err)
 		return context.Cause(ctx) // what failed first
 	}
@@ -104,7 +101,7 @@ func (u *upload) run(ctx context.Context, head []byte) error {
 
 // sendAll sends the first part, and the rest of the stream, which starts with ahead.
 func (u *upload) sendAll(ctx context.Context, cancel context.CancelCauseFunc, b *buffer, ahead []byte) (err error) {
-	for i := 0; b.n > 0; i++ {
+	for i := 0; ; i++ {
 		if i == u.plan.parts {
 			u.buffers.put(b)
 			return u.plan.tooLong()
@@ -113,25 +110,34 @@ func (u *upload) sendAll(ctx context.Context, cancel context.CancelCauseFunc, b 
 			u.copy.warn(fmt.Sprintf("%s has used 80%% of its %d parts; at %d bytes it fails: set alloc_size of the object to about its size", u.key, u.plan.parts, u.plan.reach()))
 		}
 		u.send(ctx, cancel, i, b)
-		if u.src.ended() && len(ahead) == 0 {
+		if i > 0 {
+			if ahead, err = u.peek(ctx); err != nil {
+				return err
+			}
+		}
+		if len(ahead) == 0 {
 			break
 		}
 		if b, err = u.next(ctx, i+1, ahead); err != nil {
 			return err
-		}
-		ahead = nil
-		if b.n == 0 {
-			u.buffers.put(b)
 		}
 	}
 	u.wg.Wait()
 	return context.Cause(ctx)
 }
 
+// peek waits until the stream goes on, and returns its next byte, or none when it has
+// ended. A stream that stalls between two parts holds no memory for the next one.
+func (u *upload) peek(ctx context.Context) ([]byte, error) {
+	var b [1]byte
+	n, err := u.src.fill(ctx, b[:])
+	return b[:n], err
+}
+
 // next fills a buffer with part i, which starts with ahead.
 func (u *upload) next(ctx context.Context, i int, ahead []byte) (*buffer, error) {
-	b, err := u.buffers.get(ctx, u.plan.size(min(i, u.plan.parts-1)))
-	if err != nil && i == 0 && ctx.Err() == nil { // a hint that asks for too much
+	b, ahead, err := u.take(ctx, u.plan.size(min(i, u.plan.parts-1)), ahead)
+	if err != nil && i == 0 && ctx.Err() == nil && u.src.err == nil { // a hint that asks for too much
 		u.plan = u.copy.store.quirks.scheduleFor(0)
 		b, err = u.buffers.get(ctx, u.plan.size(0))
 	}
@@ -146,6 +152,35 @@ func (u *upload) next(ctx context.Context, i int, ahead []byte) (*buffer, error)
 		return nil, err
 	}
 	return b, nil
+}
+
+// errSourceFailed ends the waiting for memory.
+var errSourceFailed = errors.New("the stream may have failed")
+
+// take gets a buffer. While it waits for one, nobody reads the stream, so it looks at the
+// stream when that says that it has failed; what comes then is appended to ahead.
+func (u *upload) take(ctx context.Context, size int64, ahead []byte) (*buffer, []byte, error) {
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if failed := backends.Failed(u.src.r); failed != nil {
+		go func() {
+			select {
+			case <-failed:
+				cancel(errSourceFailed)
+			case <-waiting.Done():
+			}
+		}()
+	}
+	b, err := u.buffers.get(waiting, size)
+	if !errors.Is(err, errSourceFailed) {
+		return b, ahead, err
+	}
+	more, err := u.peek(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err = u.buffers.get(ctx, size)
+	return b, append(ahead[:len(ahead):len(ahead)], more...), err
 }
 
 // create begins the multipart upload. Its key is in the journal before that, since

@@ -230,6 +230,81 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestStalledStreamHoldsUpNoOther: a stream whose source stalls keeps only the part that it
+// fills.
+func TestStalledStreamHoldsUpNoOther(t *testing.T) {
+	for name, sent := range map[string]int64{"in a part": 2*part + 1, "between two parts": 2 * part} {
+		held := make(chan struct{})
+		srv := s3test.New(t, s3test.Quirks{Fault: func(op, _ string) s3test.Fault {
+			if op == "UploadPart" {
+				<-held // until the third part is begun
+			}
+			return s3test.None
+		}})
+		o := small(t, srv)
+		o.Memory = s3.NewBudget(3 * part)
+		c := begin(t, open(t, o), copy1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		r, w := io.Pipe()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = c.Put(ctx, "stalls", io.MultiReader(stream(sent, nil), r), 0)
+		}()
+		for srv.Count("UploadPart") < 2 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond) // by then it has taken all that it wants
+		close(held)
+		time.Sleep(50 * time.Millisecond) // and has got it back
+		for _, path := range []string{"a", "b"} {
+			if _, err := backends.Put(ctx, c, path, stream(2*part, nil), 0); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.CloseWithError(errors.New("exit code 1"))
+		<-ended
+		if used := o.Memory.Used(); used != 0 {
+			t.Errorf("%s: %d bytes were not given back", name, used)
+		}
+		cancel()
+	}
+}
+
+// failing is a stream whose pipeline fails while nobody reads it.
+type failing struct {
+	io.Reader
+	failed chan struct{}
+	err    error
+}
+
+func (f *failing) Failed() <-chan struct{} { return f.failed }
+
+func (f *failing) Read(p []byte) (int, error) {
+	select {
+	case <-f.failed:
+		return 0, f.err
+	default:
+		return f.Reader.Read(p)
+	}
+}
+
+// TestFailureWhileWaitingForMemory is told at once.
+func TestFailureWhileWaitingForMemory(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	o.Memory = s3.NewBudget(2 * part)
+	c := begin(t, open(t, o), copy1)
+	o.Memory.Fill()
+	f := &failing{Reader: stream(2*part, nil), failed: make(chan struct{}), err: errors.New("exit code 1")}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	time.AfterFunc(20*time.Millisecond, func() { close(f.failed) })
+	if _, err := backends.Put(ctx, c, "a", f, 0); !errors.Is(err, f.err) {
+		t.Errorf("got %v, want the failure of the stream", err)
+	}
+}
+
 // TestCancelWhileWaitingForMemory gives the place in the line back.
 func TestCancelWhileWaitingForMemory(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})

@@ -142,6 +142,9 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Failed passes the question on to the pipeline.
+func (w *watched) Failed() <-chan struct{} { return backends.Failed(w.r) }
+
 // Close ends the pipeline of an object that cannot be stored.
 func (w *watched) Close() error { return w.r.Close() }
 

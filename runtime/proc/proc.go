@@ -138,6 +138,10 @@ func (p *Pipeline) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// Failed returns a channel that is closed when the pipeline is over: after a failure that
+// is so before its output was read to the end.
+func (p *Pipeline) Failed() <-chan struct{} { return p.done }
+
 // read reads the output, which is not the pipeline's any more when it is concluded.
 func (p *Pipeline) read(b []byte) (int, error) {
 	p.reads.Add(1)
