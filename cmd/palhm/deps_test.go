@@ -116,6 +116,17 @@ func TestProcessesAndBackendsStayLight(t *testing.T) {
 	}
 }
 
+// The language is handed what plays its tests.
+func TestLanguageStartsNothing(t *testing.T) {
+	for _, dep := range goList(t, "{{.ImportPath}}", "-deps", module+"starlib") {
+		for _, banned := range []string{"runtime/proc", "runtime/engine", "runtime/player", "backends", "os/exec"} {
+			if strings.TrimPrefix(dep, module) == banned {
+				t.Errorf("starlib reaches %s: a site, and its tests, start no process and touch no storage", dep)
+			}
+		}
+	}
+}
+
 func ruleFor(pkg string) (rule, bool) {
 	for _, r := range rules {
 		if r.pkg == pkg {
