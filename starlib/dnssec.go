@@ -30,7 +30,7 @@ soon; a DS that no key of the zone belongs to. Without trouble only a line of in
 				{Name: "types", Type: "list of strings", Default: `["SOA"]`, Doc: `the types of the records to ask for, such as ["SOA", "MX"]`},
 				{Name: "resolver", Type: "string", Default: "None", Doc: `the resolver to ask: "192.0.2.1", "[::1]:53", "host:port", an IPv6 address best in brackets; None is those of /etc/resolv.conf. Its answers are as good as the way to it: best it is on this host`},
 				{Name: "warn_before", Type: "duration", Default: `"7d"`, Doc: "how long before its end a signature is a failure. Less than what the zone's signer leaves until it signs again. Of a DS, which the parent signs, it is at most a quarter of the signature's whole time"},
-				{Name: "probe", Type: "string", Default: `"dnssec-failed.org"`, TakesNone: true, Doc: "a name whose signatures are broken: a resolver that answers it does not validate. One that does not exist or is not answered tells nothing, which is said and is no failure. None asks for no such name"},
+				{Name: "probe", Type: "string", Default: `"dnssec-failed.org"`, TakesNone: true, Doc: "a name whose signatures are broken: a resolver that answers it does not validate, whatever it calls authenticated. One that does not exist or is not answered tells nothing, which is said and is no failure. None asks for no such name"},
 			},
 		},
 		run:    runDNSSECCheck,

@@ -34,6 +34,7 @@ type Result struct {
 	What     string    // whose signature that is: "DNSKEY of example.org"
 	Resolver string    // that was asked, "host:port"
 	Untold   string    // why the probe told nothing of the resolver; "" = it did, or none was asked for
+	Unproven []string  // answers that no resolver can authenticate: "A of x.example.org"
 }
 
 // String is one line.
@@ -42,6 +43,9 @@ func (r *Result) String() string {
 		r.Name, r.Until.Format(time.RFC3339), r.What, r.Resolver)
 	if r.Untold != "" {
 		text += ", of which the probe tells nothing: " + r.Untold
+	}
+	if len(r.Unproven) > 0 {
+		text += "; nobody can authenticate the " + strings.Join(r.Unproven, " and the ") + ", because the zone leaves room for unsigned names (NSEC3 opt-out, RFC 5155, 9.2)"
 	}
 	return text
 }
@@ -77,7 +81,7 @@ func (c *Checker) Check(ctx context.Context, p *plan.DNSSECCheck) (*Result, erro
 	case len(k.findings) > 0:
 		return nil, &Error{Name: p.Name, Findings: k.findings}
 	}
-	return &Result{Name: p.Name, Until: k.until.UTC(), What: k.untilOf, Resolver: k.resolver.servers[0], Untold: k.untold}, nil
+	return &Result{Name: p.Name, Until: k.until.UTC(), What: k.untilOf, Resolver: k.resolver.servers[0], Untold: k.untold, Unproven: k.unproven}, nil
 }
 
 func (c *Checker) now() time.Time {
@@ -105,7 +109,9 @@ type check struct {
 
 	until   time.Time // the earliest end of a signature; zero = none was seen
 	untilOf string
-	untold  string // see Result
+
+	untold   string   // see Result
+	unproven []string // see Result
 }
 
 func (k *check) find(format string, args ...any) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -142,8 +143,9 @@ func TestFaultyResolvers(t *testing.T) {
 		"refused":      {rcode(dns.RcodeRefused), `answers REFUSED: it does not serve this host$`},
 		"no EDNS":      {rcode(dns.RcodeFormatError), `answers FORMERR: it does not know EDNS`},
 		"broken":       {rcode(dns.RcodeServerFailure), `answers SERVFAIL, and SERVFAIL too when it is asked not to validate`},
+		"bad version":  {rcode(dns.RcodeBadVers), `answers BADVERS: it does not know EDNS`},
 		"odd code":     {rcode(13), `answers RCODE 13`},
-		"not itself":   {rcode(dns.RcodeServerFailure, &dns.EDNS0_EDE{InfoCode: 23}), `answers SERVFAIL \(Network Error\), and`},
+		"not itself":   {rcode(dns.RcodeServerFailure, &dns.EDNS0_EDE{InfoCode: 23}), `answers SERVFAIL \(Network Error\), which is not about signatures`},
 		"hostile text": {rcode(dns.RcodeRefused, &dns.EDNS0_EDE{InfoCode: 4711, ExtraText: "\x1b[2J\n\xff" + long}), `\(extended error 4711: "\\x1b\[2J\\n\\xffx{10,200}"\)`},
 		"many texts":   {rcode(dns.RcodeRefused, &dns.EDNS0_EDE{}, &dns.EDNS0_EDE{}, &dns.EDNS0_EDE{}, &dns.EDNS0_EDE{}), `\(Other; Other; Other\)`},
 
@@ -271,6 +273,47 @@ func TestNobodyListens(t *testing.T) {
 	l.Close()
 	_, err = checkAt(t, t.Context(), l.Addr().String())
 	wantFindings(t, err, []string{`resolver \S+: connection refused`})
+}
+
+// The resolver refuses to answer, and answers when it is asked not to validate: it says
+// itself whether that is because of a signature (RFC 8914).
+func TestReasonsOfAResolver(t *testing.T) {
+	const bogus = `^the SOA of example does not validate: the resolver \S+ refuses it`
+	for what, c := range map[string]struct {
+		codes []uint16
+		found string
+	}{
+		"none":                          {nil, bogus},
+		"bogus":                         {[]uint16{dns.ExtendedErrorCodeDNSBogus}, bogus + ` \(DNSSEC Bogus\)`},
+		"cached":                        {[]uint16{dns.ExtendedErrorCodeCachedError}, bogus + ` \(Cached Error\)`},
+		"keys, because not reachable":   {[]uint16{dns.ExtendedErrorCodeNoReachableAuthority, dns.ExtendedErrorCodeDNSKEYMissing}, bogus},
+		"not reachable":                 {[]uint16{dns.ExtendedErrorCodeNoReachableAuthority}, `^no answer for the SOA of example: resolver \S+: answers SERVFAIL \(No Reachable Authority\), which is not about signatures`},
+		"not reachable, and from cache": {[]uint16{dns.ExtendedErrorCodeNetworkError, dns.ExtendedErrorCodeCachedError}, `answers SERVFAIL \(Network Error; Cached Error\), which is not about signatures`},
+		"blocked":                       {[]uint16{dns.ExtendedErrorCodeBlocked}, `answers SERVFAIL \(Blocked\), by a policy of its own, which is not about signatures$`},
+		"filtered":                      {[]uint16{dns.ExtendedErrorCodeFiltered}, `answers SERVFAIL \(Filtered\), by a policy of its own`},
+		"blocked, behind many":          {[]uint16{0, 0, 0, dns.ExtendedErrorCodeBlocked}, `answers SERVFAIL \(Other; Other; Other\), by a policy`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var options []dns.EDNS0
+			for _, code := range c.codes {
+				options = append(options, &dns.EDNS0_EDE{InfoCode: code})
+			}
+			server := faulty(t, func(network string, query *dns.Msg) [][]byte {
+				if query.CheckingDisabled {
+					return [][]byte{pack(well(query))}
+				}
+				return rcode(dns.RcodeServerFailure, options...)(network, query)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := checkAt(t, ctx, server)
+			var e *dnssec.Error
+			if !errors.As(err, &e) || !regexp.MustCompile(c.found).MatchString(e.Findings[0]) {
+				t.Errorf("got %v, want %q", err, c.found)
+			}
+		})
+	}
 }
 
 // A routine that is stopped does not wait for a resolver that says nothing.

@@ -16,6 +16,8 @@ func FuzzAnswer(f *testing.F) {
 	for _, text := range []string{
 		"example. 60 IN SOA ns. root. 1 2 3 4 5", "example. 60 IN CNAME example.", "example. 60 IN DNAME a.example.",
 		"example. 60 IN DS 1 13 2 00", "example. 60 IN DNSKEY 257 3 13 AAAA",
+		"example. 60 IN RRSIG DNSKEY 13 1 60 20300101000000 20200101000000 1 example. AAAA", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example. 60 IN NSEC3 1 1 0 - 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom A",
+		"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom. 60 IN NSEC3 1 1 150 - 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom A",
 		"example. 60 IN RRSIG SOA 13 1 60 20300101000000 20200101000000 1 example. AAAA",
 	} {
 		rr, err := dns.NewRR(text)
@@ -29,10 +31,12 @@ func FuzzAnswer(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(packet)
+		packet[3] |= 0x20 // AD
+		f.Add(packet)
 	}
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		k := &check{
-			plan: &plan.DNSSECCheck{Name: "example", Types: []string{"SOA"}, WarnBefore: time.Hour}, now: time.Unix(1<<31, 0), name: "example.",
+			plan: &plan.DNSSECCheck{Name: "example", Types: []string{"SOA"}, WarnBefore: time.Hour, Probe: "probe.example"}, now: time.Unix(1<<31, 0), name: "example.",
 			resolver: &resolver{servers: []string{"192.0.2.1:53"}, tries: 1},
 			asked:    map[question]*answer{}, zones: map[string]*zone{},
 		}

@@ -82,14 +82,22 @@ func (k *check) apex(ctx context.Context, name string) (string, error) {
 // authenticated finds out why an answer is not: because of its zone, which has been
 // looked at, or of the resolver.
 func (k *check) authenticated(ctx context.Context) error {
-	open := slices.IndexFunc(k.answers, func(a *answer) bool { return !a.bogus && !a.secure() })
-	v, err := k.validates(ctx, open >= 0)
-	if err != nil || open < 0 || v != "" || k.insecure {
+	open := slices.DeleteFunc(slices.Clone(k.answers), func(a *answer) bool { return a.bogus || a.secure() })
+	v, err := k.validates(ctx, len(open) > 0)
+	if err != nil || v != "" || k.insecure {
 		return err
 	}
-	a := k.answers[open]
-	if a.msg.Rcode == dns.RcodeNameError {
-		return nil // said already
+	var a *answer // the first that is not explained
+	for _, o := range open {
+		switch {
+		case k.optedOut(o):
+			k.unproven = append(k.unproven, o.question.String())
+		case a == nil:
+			a = o
+		}
+	}
+	if a == nil || a.msg.Rcode == dns.RcodeNameError { // said already
+		return nil
 	}
 	k.find("the %v is not authenticated, and the resolver %s validates other names: a zone above is not signed, the resolver does not know the algorithm of the DS%s, or it is told to leave the name alone", a.question, a.server, k.algorithms())
 	return nil
@@ -110,6 +118,13 @@ func (k *check) validates(ctx context.Context, open bool) (string, error) {
 		case a.bogus:
 			return "", nil
 		case a.secure():
+			why, err := k.doubt(ctx, a)
+			if err != nil {
+				return "", err
+			}
+			if why != "" {
+				return k.first("the resolver %s does not validate: it calls the answer for %s authenticated, and %s; ask one that does", a.server, k.plan.Probe, why), nil
+			}
 			k.find("probe %s validates, so nothing can be learnt from it; name one whose signatures are broken, or None", k.plan.Probe)
 			return "", nil
 		case !signed(a) && slices.ContainsFunc(k.answers, (*answer).secure):

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"palhm/runtime/dnssec"
 	"palhm/runtime/dnssec/dnssectest"
 	"palhm/runtime/plan"
@@ -17,6 +19,20 @@ const day = 24 * time.Hour
 // Real servers: each zone is found to be what it is, and nothing else is found.
 func TestRealZones(t *testing.T) {
 	w := dnssectest.Start(t)
+	liar := faulty(t, func(network string, query *dns.Msg) [][]byte {
+		m, _, err := (&dns.Client{Net: network, Timeout: time.Minute}).Exchange(query, w.Trusting)
+		if err != nil {
+			return nil
+		}
+		m.AuthenticatedData = true
+		if network == "tcp" {
+			return [][]byte{framed(pack(m))}
+		}
+		return [][]byte{pack(m)}
+	})
+	lying := func(probe, why string) string {
+		return `the resolver \S+ does not validate: it calls the answer for ` + probe + ` authenticated, and ` + why
+	}
 	const (
 		notValidating = `the resolver \S+ does not validate: it answers stale\.test, .*unbound`
 		notSigned     = `the zone unsigned\.test( \(into which the alias out\.good\.test leads\))? is not signed: it has no keys, and its parent has no DS`
@@ -26,6 +42,7 @@ func TestRealZones(t *testing.T) {
 		probe       string
 		warn        time.Duration
 		trust       bool     // ask the resolver that does not validate
+		lie         bool     // the same, and it calls all that it answers authenticated
 		found       []string // each finding in turn matches; none = all is well
 	}{
 		{name: "good.test"},
@@ -70,6 +87,26 @@ func TestRealZones(t *testing.T) {
 		{name: "good.test", types: "MX SOA CAA", found: []string{`good.test has no MX records \(NODATA\)`, `no CAA records`}},
 		{name: "loop.good.test", types: "A", found: []string{`no answer for the A of loop.good.test: .* answers SERVFAIL, and SERVFAIL too`}},
 
+		// An answer made of a wildcard cannot be authenticated in a zone with opt-out (RFC
+		// 5155, 9.2), and all is well.
+		{name: "optout.test"},
+		{name: "x.w.optout.test", types: "A"},
+		{name: "x.w.optout.test", types: "A", probe: "stale.test"},
+		{name: "x.w.optout.test", types: "MX", found: []string{`x.w.optout.test has no MX records \(NODATA\)`}},
+		{name: "x.w.optout.test", types: "A", trust: true, found: []string{`authenticates nothing, not even the root zone`}},
+		{name: "www.forged.test", types: "A", found: []string{`the A of www.forged.test does not validate`}},
+
+		// What a resolver says of itself is worth nothing when it says it of all.
+		{name: "good.test", probe: "stale.test", lie: true, found: []string{lying("stale.test", `the signature of its DNSKEY has ended`)}},
+		{name: "good.test", probe: "early.test", lie: true, found: []string{lying("early.test", `the signature of its DNSKEY begins only at`)}},
+		{name: "good.test", probe: "wrongds.test", lie: true, found: []string{lying("wrongds.test", `no DS of wrongds.test belongs to a key of the zone`)}},
+		{name: "good.test", probe: "keyless.test", lie: true, found: []string{lying("keyless.test", `the zone keyless.test has no keys`)}},
+		{name: "good.test", probe: "www.unsigned.test", lie: true, found: []string{lying("www.unsigned.test", `it is not signed`)}},
+		{name: "good.test", probe: "island.test", lie: true, found: []string{lying("island.test", `the parent of island.test has no DS for it`)}},
+		{name: "good.test", probe: "www.forged.test", lie: true, found: []string{lying("www.forged.test", `the signature of its A is not that of a key of the zone`)}},
+		{name: "near.test", probe: "stale.test", lie: true, found: []string{lying("stale.test", `.* has ended`), `signature of the SOA of near.test ends`}},
+		{name: "near.test", warn: day, probe: "www.good.test", lie: true, found: []string{"probe www.good.test validates"}},
+
 		{name: "good.test", trust: true, found: []string{`authenticates nothing, not even the root zone`}},
 		{name: "good.test", probe: "stale.test", trust: true, found: []string{notValidating}},
 		{name: "unsigned.test", probe: "stale.test", trust: true, found: []string{notValidating, notSigned}},
@@ -87,9 +124,15 @@ func TestRealZones(t *testing.T) {
 		if c.trust {
 			p.Resolver, what = w.Trusting, "trusting"
 		}
+		if c.lie {
+			p.Resolver, what = liar, "lying"
+		}
 		t.Run(strings.Join([]string{c.name, c.types, p.WarnBefore.String(), c.probe, what}, " "), func(t *testing.T) {
 			result, err := new(dnssec.Checker).Check(t.Context(), p)
 			wantFindings(t, err, c.found)
+			if err == nil && strings.Contains(result.String(), "opt-out") != (c.name == "x.w.optout.test") {
+				t.Errorf("got %v, want a word of opt-out only where it matters", result)
+			}
 			if err == nil && (!result.Until.After(time.Now().Add(p.WarnBefore)) || result.Resolver != p.Resolver) {
 				t.Errorf("got %v, want a time after warn_before, and the resolver %s", result, p.Resolver)
 			}

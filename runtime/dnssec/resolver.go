@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,6 +132,9 @@ func (r *resolver) askServer(ctx context.Context, server string, q question) (*a
 		return nil, &rcodeError{rcodeText(m)}
 	}
 	why := extended(m)
+	if elsewhere := notAboutSignatures(m); elsewhere != "" {
+		return nil, &rcodeError{"answers SERVFAIL" + why + elsewhere}
+	}
 	m, err = r.exchange(ctx, server, newQuery(q, true), r.timeout)
 	if err != nil {
 		return nil, &rcodeError{"answers SERVFAIL" + why + "; asked not to validate: " + err.Error()}
@@ -147,6 +151,9 @@ type rcodeError struct{ msg string }
 func (e *rcodeError) Error() string { return e.msg }
 
 func rcodeName(m *dns.Msg) string {
+	if m.Rcode == dns.RcodeBadVers {
+		return "BADVERS" // the number is also that of BADSIG, which is for TSIG (RFC 6895, 2.3)
+	}
 	if name, ok := dns.RcodeToString[m.Rcode]; ok {
 		return name
 	}
@@ -164,6 +171,55 @@ func rcodeText(m *dns.Msg) string {
 	return text
 }
 
+// Extended errors (RFC 8914, 4) that say what a failure is about. The others, such as that
+// it comes from a cache, say nothing of that.
+var (
+	aboutSignatures = []uint16{
+		dns.ExtendedErrorCodeUnsupportedDNSKEYAlgorithm, dns.ExtendedErrorCodeUnsupportedDSDigestType, dns.ExtendedErrorCodeDNSSECIndeterminate,
+		dns.ExtendedErrorCodeDNSBogus, dns.ExtendedErrorCodeSignatureExpired, dns.ExtendedErrorCodeSignatureNotYetValid, dns.ExtendedErrorCodeDNSKEYMissing,
+		dns.ExtendedErrorCodeRRSIGsMissing, dns.ExtendedErrorCodeNoZoneKeyBitSet, dns.ExtendedErrorCodeNSECMissing,
+		dns.ExtendedErrorCodeSignatureExpiredBeforeValid, dns.ExtendedErrorCodeUnsupportedNSEC3IterValue,
+	}
+	aboutPolicy = []uint16{
+		dns.ExtendedErrorCodeForgedAnswer, dns.ExtendedErrorCodeBlocked, dns.ExtendedErrorCodeCensored, dns.ExtendedErrorCodeFiltered,
+		dns.ExtendedErrorCodeProhibited, dns.ExtendedErrorCodeUnableToConformToPolicy,
+	}
+	aboutServers = []uint16{
+		dns.ExtendedErrorCodeNotReady, dns.ExtendedErrorCodeNotAuthoritative, dns.ExtendedErrorCodeNotSupported, dns.ExtendedErrorCodeNoReachableAuthority,
+		dns.ExtendedErrorCodeNetworkError, dns.ExtendedErrorCodeInvalidData, dns.ExtendedErrorCodeTooEarly,
+	}
+)
+
+// notAboutSignatures says that a resolver fails for another reason than validation, by
+// its own word; "" = it does not say so.
+func notAboutSignatures(m *dns.Msg) string {
+	has := func(codes []uint16) bool {
+		return slices.ContainsFunc(extendedErrors(m), func(e *dns.EDNS0_EDE) bool { return slices.Contains(codes, e.InfoCode) })
+	}
+	switch {
+	case has(aboutSignatures):
+		return ""
+	case has(aboutPolicy):
+		return ", by a policy of its own, which is not about signatures"
+	case has(aboutServers):
+		return ", which is not about signatures: it is broken itself, or does not reach the servers of the zone"
+	}
+	return ""
+}
+
+func extendedErrors(m *dns.Msg) (list []*dns.EDNS0_EDE) {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return nil
+	}
+	for _, o := range opt.Option {
+		if e, ok := o.(*dns.EDNS0_EDE); ok {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
 // The most that is shown of what a resolver says in words.
 const (
 	maxExtended     = 3
@@ -173,16 +229,9 @@ const (
 // extended gives the extended errors of an answer (RFC 8914) as " (Signature
 // Expired: "text")", or "". The text is a stranger's and quoted.
 func extended(m *dns.Msg) string {
-	opt := m.IsEdns0()
-	if opt == nil {
-		return ""
-	}
+	all := extendedErrors(m)
 	var texts []string
-	for _, o := range opt.Option {
-		e, ok := o.(*dns.EDNS0_EDE)
-		if !ok || len(texts) == maxExtended {
-			continue
-		}
+	for _, e := range all[:min(len(all), maxExtended)] {
 		text, known := dns.ExtendedErrorCodeToString[e.InfoCode]
 		if !known {
 			text = fmt.Sprintf("extended error %d", e.InfoCode)

@@ -31,6 +31,7 @@ type zoneSpec struct {
 	records string
 	options []string            // of dnssec-signzone; nil = not signed
 	ds      func(string) string // what the parent gets of the real DS; nil = that
+	forge   *strings.Replacer   // is applied to the zone once it is signed; nil = it stays
 }
 
 const month = "now+2592000"
@@ -47,6 +48,8 @@ var zones = []zoneSpec{
 	{name: "oldds.test", options: []string{"-e", month}, ds: func(ds string) string { return ds + forgedDS(ds) }},
 	{name: "island.test", options: []string{"-e", month}, ds: func(string) string { return "" }},
 	{name: "strange.test", options: []string{"-e", month}, ds: func(ds string) string { return strings.Replace(forgedDS(ds), " 13 ", " 200 ", 1) }},
+	{name: "optout.test", records: "*.w A 192.0.2.4\nbelow NS ns.test.\n", options: []string{"-e", month, "-3", "-", "-A"}},
+	{name: "forged.test", records: "www A 192.0.2.5\n", options: []string{"-e", month}, forge: strings.NewReplacer("192.0.2.5", "192.0.2.6")},
 	{name: "unsigned.test", records: "www A 192.0.2.3\n"},
 	{name: "keyless.test", ds: func(string) string { return "keyless.test. DS 4711 13 2 " + strings.Repeat("AB", 32) + "\n" }},
 	{name: "test", options: []string{"-e", month}},
@@ -178,6 +181,13 @@ func (w *World) signZone(z zoneSpec, origin string) string {
 	w.run("dnssec-signzone", append(args, file(z.name))...)
 	if err := os.Rename(w.path(file(z.name)+".signed"), w.path(file(z.name))); err != nil {
 		w.t.Fatal(err)
+	}
+	if z.forge != nil {
+		signed, err := os.ReadFile(w.path(file(z.name)))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.write(file(z.name), z.forge.Replace(string(signed)))
 	}
 	w.write("keys", keys)
 	return w.run("dnssec-dsfromkey", "-2", "-f", "keys", origin)
