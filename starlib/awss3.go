@@ -229,7 +229,7 @@ func toEndpoint(dst *string, v starlark.Value) error {
 		return err
 	}
 	u, err := url.Parse(*dst)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf(`got %s, want a URL such as "https://s3.example.org"`, short(v))
 	}
 	return nil

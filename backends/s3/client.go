@@ -83,6 +83,11 @@ func (s *Store) connect(ctx context.Context) (*client, error) {
 	if err := s.quirks.check(); err != nil {
 		return nil, fmt.Errorf("use %s: %w", s.endpoint, err)
 	}
+	s.credentials = &credentials{chain: cfg.Credentials, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
+		cfg, err := s.config(ctx)
+		return cfg.Credentials, err
+	}}
+	cfg.Credentials = s.credentials
 	c := s.newClient(cfg)
 	return c, s.preflight(ctx, c, cfg)
 }
@@ -128,7 +133,7 @@ func (s *Store) newClient(cfg aws.Config) *client {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired // what is sent is computed here
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.UsePathStyle = s.quirks.pathStyle
-		o.Retryer = retryer{attempts: s.opt.Attempts, first: s.opt.Backoff}
+		o.Retryer = s.retryer(s.opt.Attempts)
 		if o.Region == "" {
 			o.Region = fallbackRegion
 		}
@@ -187,7 +192,7 @@ func (s *Store) ask(ctx context.Context, c *client) error {
 
 func (s *Store) askOnce(ctx context.Context, c *client, attempts int) error {
 	_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: aws.String(s.key("")), MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl},
-		func(o *s3.Options) { o.Retryer = retryer{attempts: attempts, first: s.opt.Backoff} })
+		func(o *s3.Options) { o.Retryer = s.retryer(attempts) })
 	return err
 }
 
@@ -202,6 +207,9 @@ func movedTo(err error) string {
 // explain says what to do about a bucket that does not answer as it should.
 func (s *Store) explain(err error) error {
 	hint := func(text string) error { return &hintError{text, err} }
+	if _, cause, ok := strings.Cut(err.Error(), "get credentials: "); ok {
+		return hint(withoutCredentials(err, cause))
+	}
 	switch code(err) {
 	case "NoSuchBucket":
 		return hint("there is no such bucket: make it, or check its name and the endpoint")
@@ -219,10 +227,6 @@ func (s *Store) explain(err error) error {
 		return hint("nobody who is trusted has signed the store's certificate: set ca_file to the certificate of its authority")
 	}
 	switch {
-	case strings.Contains(err.Error(), "get credentials: "):
-		_, cause, _ := strings.Cut(err.Error(), "get credentials: ")
-		cause, _, _ = strings.Cut(cause, ", operation error")
-		return hint("there are no credentials: set profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (" + cause + ")")
 	case isDenied(err):
 		return hint("these credentials may not list the bucket: grant them what \"palhm iam-policy\" prints (" + reason(err) + ")")
 	case status(err) == 301:
@@ -233,6 +237,16 @@ func (s *Store) explain(err error) error {
 		return hint("the store does not speak TLS: begin the endpoint with http://")
 	}
 	return err
+}
+
+// withoutCredentials describes why there are none: nothing names any, or the service that
+// gives them, such as STS, has refused to.
+func withoutCredentials(err error, cause string) string {
+	if code(err) != "" {
+		return "the service that gives the credentials of profile or environment refuses them: " + reason(err)
+	}
+	cause, _, _ = strings.Cut(cause, ", operation error")
+	return "there are no credentials: set profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (" + cause + ")"
 }
 
 // saysNothing: an error code that only repeats the status.

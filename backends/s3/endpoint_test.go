@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +60,20 @@ func TestStoresOfOneBucketName(t *testing.T) {
 			}
 			wantNothing(t, a, copy1)
 		})
+	}
+}
+
+// TestEndpointWithPath: a store may be below a path.
+func TestEndpointWithPath(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	front := httptest.NewServer(http.StripPrefix("/store/s3", srv))
+	t.Cleanup(front.Close)
+	for _, slash := range []string{"", "/"} {
+		o := small(t, srv)
+		o.Endpoint = front.URL + "/store/s3" + slash
+		if err := wholeLife(t, open(t, o)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

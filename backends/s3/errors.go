@@ -118,6 +118,10 @@ func apiReason(api smithy.APIError, status int) string {
 	if text == "" || status == 403 && (text == "Forbidden" || text == "AccessDenied") {
 		text = "access denied"
 	}
+	switch api.ErrorCode() {
+	case "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch":
+		text += `; if it stays so, the store computes another checksum: set checksum = "md5" or "none"`
+	}
 	if status == 0 || status == 200 {
 		return text
 	}

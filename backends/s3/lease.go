@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -146,7 +145,7 @@ func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
 	for _, broken := range []condition{{absent: true}, {etag: otherETag}} {
 		if err := l.probe(ctx, broken); err != nil {
 			l.drop()
-			return nil, fmt.Errorf("try whether a write can be refused: %w", err)
+			return nil, failed(ctx, "try whether a write to "+s.url(l.key)+" can be refused", err)
 		}
 	}
 	return l, nil

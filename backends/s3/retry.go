@@ -31,20 +31,29 @@ const unreachable = 5
 type retryer struct {
 	attempts int
 	first    time.Duration
+	renew    func(ctx context.Context, err error) bool // finds other credentials after a refusal
+}
+
+func (s *Store) retryer(attempts int) retryer {
+	return retryer{attempts: attempts, first: s.opt.Backoff, renew: s.credentials.renew}
 }
 
 var _ aws.RetryerV2 = retryer{}
 
 func (r retryer) MaxAttempts() int { return r.attempts }
 
-func (r retryer) IsErrorRetryable(err error) bool { return retryable(err) }
+func (r retryer) IsErrorRetryable(err error) bool { return retryable(err) || isStale(err) }
 
 // RetryDelay is called after the given number of failed attempts.
 func (r retryer) RetryDelay(failed int, err error) (time.Duration, error) {
 	return max(backoff(r.first, failed), retryAfter(err)), nil
 }
 
-func (r retryer) GetRetryToken(context.Context, error) (func(error) error, error) {
+// GetRetryToken refuses a request that only other credentials could help.
+func (r retryer) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	if !retryable(err) && !r.renew(ctx, err) {
+		return noToken, errors.New("the credentials are still the same")
+	}
 	return noToken, nil
 }
 func (r retryer) GetInitialToken() func(error) error { return noToken }

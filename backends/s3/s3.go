@@ -76,6 +76,8 @@ type Store struct {
 	quirks   quirks
 	endpoint string
 
+	credentials *credentials // nil = there is no client yet
+
 	connecting chan struct{} // holds one while the client is being made
 
 	mu      sync.Mutex // held for no request

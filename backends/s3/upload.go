@@ -287,8 +287,8 @@ func (u *upload) complete(ctx context.Context) error {
 			_ = s.journal(u.key, uploadEnded)
 			return nil
 		case st != nil:
-			return fmt.Errorf("%s: the object there has %d bytes or another checksum, want %d bytes", what, st.size, u.src.n)
-		case err != nil && !retryable(err) && !isTaken(err) && !isNoUpload(err), try >= s.opt.Attempts:
+			return fmt.Errorf("%s: the object there has %d bytes, want %d; if it is only the checksum that differs, the store computes another one: set checksum = \"md5\" or \"none\"", what, st.size, u.src.n)
+		case err != nil && !retryable(err) && !isTaken(err) && !isNoUpload(err) && !s.credentials.renew(ctx, err), try >= s.opt.Attempts:
 			return failed(ctx, what, orAbsent(last))
 		}
 		if err := s.pauseAfter(ctx, try, err); err != nil {
