@@ -151,7 +151,7 @@ func (x *execValue) set(name string, v starlark.Value) error {
 	case "vl_stderr":
 		return toInt(&x.e.VerbosityStderr, v, 0, maxVerbosity)
 	case "inverse":
-		return toExec(&x.e.Inverse, v)
+		return toInverse(&x.e.Inverse, v)
 	}
 	panic("exec has no parameter " + name)
 }
@@ -164,12 +164,16 @@ func (x *execValue) both(set func(*plan.Exec) error) error {
 	return set(x.undo)
 }
 
-func toExec(dst **plan.Exec, v starlark.Value) error {
+// toInverse reads an inverse. Its own inverse is dropped: nobody asks for it, and a chain
+// of them could be too deep for whatever goes through a plan.
+func toInverse(dst **plan.Exec, v starlark.Value) error {
 	x, ok := v.(*execValue)
 	if !ok {
 		return fmt.Errorf("got %s, want an exec%s", describe(v), callHint(v))
 	}
-	*dst = x.e
+	undo := *x.e
+	undo.Inverse = nil
+	*dst = &undo
 	return nil
 }
 
