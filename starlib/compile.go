@@ -50,7 +50,7 @@ func (l *loader) compile(m *module) {
 // checkShadowing refuses a top-level name that is one of palhm's. Without this,
 // "backup = backup(...)" would work once, and the next call would be of a task.
 func (l *loader) checkShadowing(m *module, id *syntax.Ident) {
-	if !l.predeclared.Has(id.Name) || slices.Contains(materialising(), id.Name) {
+	if !l.predeclared.Has(id.Name) || slices.Contains(exhaustive(), id.Name) {
 		return
 	}
 	other, keeps := "my_"+id.Name, ""

@@ -68,10 +68,11 @@ func lookAt(thread *starlark.Thread) (size int, err error) {
 	return w.size, nil
 }
 
-// materialising are Starlark's own built-ins that make room for all elements of what they
-// get. Of a range, which takes none itself, that can be more than there is.
-func materialising() []string {
-	return []string{"enumerate", "list", "reversed", "set", "sorted", "tuple", "zip"}
+// exhaustive are Starlark's own built-ins that go through all elements of what they get,
+// and cannot be stopped; most make room for them. A range, which takes none itself, can
+// have more than there is room or time for.
+func exhaustive() []string {
+	return []string{"all", "any", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip"}
 }
 
 // bounded is such a built-in, which refuses more elements than a thread may hold.

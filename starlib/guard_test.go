@@ -28,6 +28,7 @@ func TestRunawayValues(t *testing.T) {
 		"indented":                   {"x = 1\nfor i in range(1100):\n    x = [x]\njson.encode_indent(x)", deep},
 		"a list of a range":          {"x = list(range(10000000000))", "list: got a range of 10000000000 elements, want at most 10000000"},
 		"sorted":                     {"x = sorted(range(1 << 40), reverse = True)", "sorted: got a range"},
+		"max":                        {"x = max(range(1 << 40))", "max: got a range"},
 		"zip of one":                 {"x = zip([1], range(1 << 40))", "zip: got a range"},
 		"json.decode":                {"x = json.decode(\"[\" * 5000000)", "json.decode: at offset 1000, more than 1000 brackets are open"},
 		"json.decode of objects":     {"x = json.decode('{\"a\":' * 1000000)", "more than 1000 brackets are open"},
@@ -111,6 +112,24 @@ for i in range(10000):
 `})
 	_, _, err := starlib.LoadInMemory(t.Context(), testConfig(dir), "site.star", 200<<20)
 	check(t, err, "it takes more memory than any site needs")
+}
+
+// What execs have in them is no deeper than what a plan shows.
+func TestInverseHasNoInverse(t *testing.T) {
+	site, err := loadText(t, `
+x = exec("a", "0")
+for i in range(1, 100):
+    x = exec("a", str(i), inverse = x)
+if x.inverse.argv != ("a", "98") or x.inverse.inverse != None:
+    fail(x.inverse, x.inverse.inverse)
+routine("t", x)
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if undo := site.Task("t").Routine.Steps[0].Pipeline[0].Inverse; undo == nil || undo.Inverse != nil {
+		t.Errorf("got the inverse %v", undo)
+	}
 }
 
 // A site may call its own things as Starlark calls its.

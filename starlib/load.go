@@ -129,7 +129,7 @@ func newLoader(cfg Config, file string) *loader {
 	for _, b := range builtins() {
 		l.predeclared[b.Name] = b.bind(l)
 	}
-	for _, name := range materialising() {
+	for _, name := range exhaustive() {
 		l.predeclared[name] = bounded(name)
 	}
 	l.ctxMethods = starlark.StringDict{}
