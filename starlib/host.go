@@ -11,15 +11,17 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"palhm/runtime/host"
 )
 
-// HostFacts reads the facts of this host: its name, its architecture as Go names
-// it, the CPUs that this process may use, and os-release(5). A host without an
-// os-release has an empty OS.
-func HostFacts() (Host, error) {
-	name, err := os.Hostname()
+// HostFacts reads the facts of this host: its name (see host.Name), its architecture as
+// Go names it, the CPUs that this process may use, and os-release(5). A host without an
+// os-release has an empty OS. lookup reads the environment.
+func HostFacts(lookup func(string) (string, bool)) (Host, error) {
+	name, err := host.Name(lookup)
 	if err != nil {
-		return Host{}, fmt.Errorf("read the host's name: %w", err)
+		return Host{}, err
 	}
 	h := Host{Name: name, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), OS: map[string]string{}}
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
@@ -72,7 +74,10 @@ func hostBuiltin() *builtin {
 		Doc: Doc{
 			Name: "host",
 			Text: `This host: .name, .arch (such as "amd64"), .cpus, and .os, the fields of os-release in lower case: host.os.id,
-host.os.version_id. A field that not every system has is read with getattr(host.os, "id_like", "").`,
+host.os.version_id. A field that not every system has is read with getattr(host.os, "id_like", "").
+
+The name is $PALHM_HOST, else what the kernel has. It is the same before and after settings(host = ...), which is for copies, locks and
+mails only.`,
 		},
 		value: func(l *loader) starlark.Value {
 			h := l.cfg.Host

@@ -416,9 +416,13 @@ backup("b", null(), objects = [object("o", e)])
 }
 
 func TestHostFacts(t *testing.T) {
-	h, err := starlib.HostFacts()
+	h, err := starlib.HostFacts(func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
+	}
+	env := func(name string) (string, bool) { return "blue", name == "PALHM_HOST" }
+	if named, err := starlib.HostFacts(env); err != nil || named.Name != "blue" {
+		t.Errorf("got the name %q, %v, want that of PALHM_HOST", named.Name, err)
 	}
 	if name, _ := os.Hostname(); h.Name != name || h.Arch == "" || h.CPUs < 1 {
 		t.Errorf("got %+v", h)

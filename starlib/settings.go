@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
@@ -17,6 +18,7 @@ func settingsBuiltin() *builtin {
 			Params: []Param{
 				{Name: "nb_workers", Type: "int", Default: "0", KeywordOnly: true, Doc: "objects made at a time: 0 is the CPUs that palhm may use, negative is no limit"},
 				{Name: "vl", Type: "int", Default: "3", KeywordOnly: true, Doc: "verbosity: 0 only why a run failed, 1 error, 2 warning, 3 info, 4 and above debug"},
+				{Name: "host", Type: "string", Default: "None", KeywordOnly: true, Doc: "the name of this host in copies, locks and mails; None is host.name. Rotation counts the copies of one name only, so where the host's own changes, as in a container, give it one that stays"},
 				{Name: "on_failure", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 1, 4, 5 or by a signal other than SIGINT; notice() is in @palhm//mail.star`},
 				{Name: "on_success", Type: "notice", Default: "None", KeywordOnly: true, Doc: `sent when "palhm run" ends with 0`},
 			},
@@ -28,6 +30,11 @@ func settingsBuiltin() *builtin {
 				switch name {
 				case "vl":
 					return toInt(&s.Verbosity, v, 0, maxVerbosity)
+				case "host":
+					if err := toString(&s.Host, v); err != nil {
+						return err
+					}
+					return host.CheckName(s.Host)
 				case "on_failure":
 					return toNotice(&s.OnFailure, v)
 				case "on_success":

@@ -16,6 +16,8 @@ import (
 // Opener opens stores that share what a process has once: the memory for parts that
 // are being uploaded, and the knowledge of the copies that it makes. The zero value is ready to use, by several goroutines.
 type Opener struct {
+	Host string // what this host is called; "" = as the kernel says
+
 	once   sync.Once
 	memory *s3.Budget
 	runs   s3.Runs
@@ -62,7 +64,7 @@ func (o *Opener) openS3(p *plan.S3) (backends.Store, error) {
 // shared adds what all stores of the process share.
 func (o *Opener) shared(opt s3.Options) s3.Options {
 	o.once.Do(func() { o.memory = s3.NewBudget(s3.DefaultMemory) })
-	opt.Memory, opt.Runs = o.memory, &o.runs
+	opt.Memory, opt.Runs, opt.Host = o.memory, &o.runs, o.Host
 	return opt
 }
 

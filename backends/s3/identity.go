@@ -19,8 +19,12 @@ type identity struct {
 	Start string `json:"pid_start"` // when it was started, in ticks after boot
 }
 
-func thisProcess() identity {
-	name, _ := os.Hostname()
+// thisProcess identifies this process. name is what the host is called; "" = as the
+// kernel says.
+func thisProcess(name string) identity {
+	if name == "" {
+		name, _ = os.Hostname()
+	}
 	boot, _ := host.BootID("")
 	space, _ := os.Readlink("/proc/self/ns/pid")
 	start := strconv.FormatUint(host.ProcessStart(os.Getpid()), 10)

@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Bucket string
 	Root   string // what all keys begin with, without slashes around it; "" = the whole bucket
+	Host   string // what this host is called in open.json; "" = as the kernel says
 
 	Profile   string // of the shared files; "" = the default chain decides
 	Region    string // "" = from the environment or profile, else the bucket is asked
@@ -121,7 +122,7 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, runs: o.Runs, limit: newBandwidth(o.Bandwidth),
 		infos: map[string]cached{}, sizes: map[string]int64{}, connecting: make(chan struct{}, 1),
-		self: sync.OnceValue(thisProcess), largestCopy: largestCopy,
+		self: sync.OnceValue(func() identity { return thisProcess(o.Host) }), largestCopy: largestCopy,
 	}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {

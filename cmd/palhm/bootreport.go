@@ -70,17 +70,18 @@ func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions
 	defer signals.stop()
 	ctx = signals.ctx
 	if o.print {
-		message := composeBootReport(ctx, site.BootReport, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
+		message := composeBootReport(ctx, site, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
 		return a.send(ctx, plan.MUA{Kind: plan.MUAStdout}, message)
 	}
-	return a.sendBootReport(ctx, site.BootReport, o.once)
+	return a.sendBootReport(ctx, site, o.once)
 }
 
 // bootWaitLimit is how long a host may take to start everything. What takes longer
 // is reported as it is then.
 const bootWaitLimit = 30 * time.Minute
 
-func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool) error {
+func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) error {
+	b := site.BootReport
 	id, _ := host.BootID("") // without one no boot is known to have been reported
 	state, stateErr := stateDir()
 	if once && stateErr == nil {
@@ -98,7 +99,7 @@ func (a *app) sendBootReport(ctx context.Context, b *plan.BootReport, once bool)
 	if err != nil {
 		return err
 	}
-	message := composeBootReport(ctx, b, system)
+	message := composeBootReport(ctx, site, system)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -146,9 +147,9 @@ func awaitBoot(ctx context.Context, b *plan.BootReport) (system report.Fact[stri
 	}
 }
 
-func composeBootReport(ctx context.Context, b *plan.BootReport, system report.Fact[string]) mail.Message {
-	source := boot.Source{}
-	source.Host, _ = os.Hostname() // loading a site has already asked for it
+func composeBootReport(ctx context.Context, site *plan.Site, system report.Fact[string]) mail.Message {
+	b := site.BootReport
+	source := boot.Source{Host: hostName(site)}
 	var err error
 	if source.History, err = stateDir(); err != nil {
 		source.NoHistory = err.Error()

@@ -41,6 +41,9 @@ func (a *app) check(ctx context.Context, args []string) error {
 	for _, w := range found.Warnings {
 		a.log.Warn(w.Error())
 	}
+	if err := engine.CheckHost(hostName(site)); err != nil {
+		a.log.Warn(err.Error())
+	}
 	for _, w := range lacking(a.engine(site), site, found.Execs) {
 		a.log.Warn(w)
 	}

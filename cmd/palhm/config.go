@@ -46,6 +46,7 @@ func printConfig(w io.Writer, site *plan.Site) {
 		fmt.Fprintf(w, "         %s\n", doc)
 	}
 	fmt.Fprintf(w, "digest   sha256:%s\n", site.Digest)
+	fmt.Fprintf(w, "host     %s\n", words.Visible(hostName(site)))
 	fmt.Fprintf(w, "settings nb_workers = %d, vl = %d\n", site.Settings.Workers, site.Settings.Verbosity)
 	section(w, "tasks", site.Tasks, taskLine)
 	section(w, "messages", messages(site), messageText)

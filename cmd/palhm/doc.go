@@ -215,6 +215,9 @@
 //	The arguments of a routine are options: --service=nginx or, behind the TASK,
 //	--service nginx. "palhm help SITE" shows those of each task.
 //
+//	Copies are made under the name of this host, which has to stay the same: it is
+//	settings(host = ...), else $PALHM_HOST, else the kernel's.
+//
 //	When copies were made, standard output says where they are. With -q a run that is
 //	well prints nothing: what processes print is held back and shown when their task
 //	fails.

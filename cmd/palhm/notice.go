@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -86,10 +85,9 @@ func noticeFor(s plan.Settings, exit int) *plan.Notice {
 // aboutRun gathers what a notice says. The values of secrets that were read are not
 // in it, also where a process has complained with one.
 func aboutRun(site *plan.Site, r *report.Run, exit int, err error, secrets *secret.Seen) *report.Notice {
-	host, _ := os.Hostname() // loading a site has already asked for it
 	run := *r
 	run.After = hideAll(secrets, r.After)
-	n := &report.Notice{Host: host, Site: site.File, Run: &run, Exit: exit}
+	n := &report.Notice{Host: hostName(site), Site: site.File, Run: &run, Exit: exit}
 	if err == nil {
 		return n
 	}

@@ -38,6 +38,9 @@ or .jsonc, else a task.
 The arguments of a routine are options: --service=nginx or, behind the TASK,
 --service nginx. "palhm help SITE" shows those of each task.
 
+Copies are made under the name of this host, which has to stay the same: it is
+settings(host = ...), else $PALHM_HOST, else the kernel's.
+
 When copies were made, standard output says where they are. With -q a run that is
 well prints nothing: what processes print is held back and shown when their task
 fails.
@@ -129,9 +132,9 @@ func rehearsal(site *plan.Site, t *plan.Task) (*plan.Task, error) {
 
 // engine sets up what runs the tasks of a site.
 func (a *app) engine(site *plan.Site) *engine.Engine {
-	host, _ := os.Hostname() // loading a site has already asked for it
+	host := hostName(site)
 	e := &engine.Engine{
-		Open:      new(all.Opener).Open,
+		Open:      (&all.Opener{Host: host}).Open,
 		DNSSEC:    checkDNSSEC,
 		Log:       a.log,
 		Host:      host,

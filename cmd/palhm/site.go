@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/shell"
 	"palhm/starlib"
@@ -124,13 +125,23 @@ func (a *app) starlibConfig() (starlib.Config, error) {
 	if err != nil {
 		return starlib.Config{}, fmt.Errorf("find the current directory: %w", err)
 	}
-	host, err := starlib.HostFacts()
+	host, err := starlib.HostFacts(os.LookupEnv)
 	return starlib.Config{
 		Dir:       dir,
 		LookupEnv: os.LookupEnv,
 		Host:      host,
 		Print:     func(pos plan.Pos, msg string) { a.log.Info(pos.String() + ": " + msg) },
 	}, err
+}
+
+// hostName is the name of this host in copies, locks and mails. Whether it is one that a
+// copy can keep is for the engine to say.
+func hostName(site *plan.Site) string {
+	if site.Settings.Host != "" {
+		return site.Settings.Host
+	}
+	name, _ := host.Name(os.LookupEnv) // loading a site has already asked for it
+	return name
 }
 
 // findSite says which file is the site.

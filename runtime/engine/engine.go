@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"palhm/backends"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 	"palhm/runtime/secret"
@@ -23,7 +25,7 @@ import (
 type Engine struct {
 	Open    func(plan.Backend) (backends.Store, error)
 	Log     *slog.Logger
-	Host    string   // name of this host, as manifests record it
+	Host    string   // name of this host, as manifests record it; satisfies host.CheckName
 	Version string   // of palhm, as manifests record it
 	Environ []string // what processes inherit, "NAME=value"
 
@@ -68,9 +70,28 @@ func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*re
 	ctx = backends.WithHurry(ctx, e.Hurry)
 	r := &run{Engine: e, site: site, mask: new(mask), report: &report.Run{Task: task.Name, Start: e.now()}}
 	defer r.unmask()
-	err := r.task(ctx, task, nil)
+	err := e.checkHost(task)
+	if err == nil {
+		err = r.task(ctx, task, nil)
+	}
 	r.report.End = e.now()
 	return r.report, err
+}
+
+// CheckHost reports why no task is run on a host of that name: each run would take its own
+// copies for another host's.
+func CheckHost(name string) error {
+	if err := host.CheckName(name); err != nil {
+		return fmt.Errorf(`%w, and a copy could not keep it: no task is run; give the host a name with settings(host = "web1") or $PALHM_HOST`, err)
+	}
+	return nil
+}
+
+func (e *Engine) checkHost(t *plan.Task) error {
+	if err := CheckHost(e.Host); err != nil && e.World == nil {
+		return &Error{Task: t.Name, Pos: t.Pos, Err: err}
+	}
+	return nil
 }
 
 // run is one Run, or a task that a function runs in it.

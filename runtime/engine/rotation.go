@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"palhm/backends"
 	"palhm/runtime/plan"
@@ -31,6 +33,7 @@ func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, do
 	query := r.query(t)
 	query.Made = made.Time
 	result := rotate.Select(infos, query)
+	r.tellOthers(t, result)
 	for _, n := range result.Notices {
 		r.after(t, n)
 	}
@@ -44,6 +47,24 @@ func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, do
 			Note: fmt.Sprintf("the new copy %s is safe; rotation was cut short", done.Prefix)}
 	}
 	return nil
+}
+
+// tellOthers says which other hosts have copies of a task in its root. A host that has
+// been renamed is one of them, and nothing else tells that its old copies stay for ever.
+func (e *Engine) tellOthers(t *plan.Task, result rotate.Result) {
+	if len(result.Hosts) == 0 {
+		return
+	}
+	names := make([]string, len(result.Hosts))
+	for i, name := range result.Hosts {
+		names[i] = strconv.Quote(name)
+	}
+	const most = 5
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d more", more))
+	}
+	e.Log.Info(fmt.Sprintf(`the root has copies of this task by other hosts, which the rotation of host %q neither counts nor removes: %s; a host that was renamed keeps its old name with settings(host = "...") or $PALHM_HOST`,
+		e.Host, strings.Join(names, ", ")), "task", t.Name)
 }
 
 // find returns the copy of that name, if it is listed as a whole one.
@@ -80,6 +101,9 @@ func (e *Engine) remove(ctx context.Context, store backends.Store, result rotate
 // Explain says what rotation of a backup task would do now. It changes nothing and
 // takes no lock.
 func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, error) {
+	if err := e.checkHost(t); err != nil {
+		return rotate.Result{}, err
+	}
 	store, err := e.openBackup(t)
 	if err != nil {
 		return rotate.Result{}, err
@@ -123,6 +147,9 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 	fail := func(err error) ([]report.Removed, []string, error) {
 		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
 	}
+	if err := e.checkHost(t); err != nil {
+		return nil, nil, err
+	}
 	ctx = backends.WithHurry(ctx, e.Hurry)
 	store, err := e.openBackup(t)
 	if err != nil {
@@ -152,6 +179,7 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 		return fail(err)
 	}
 	result := rotate.Select(infos, e.query(t))
+	e.tellOthers(t, result)
 	problems = append(problems, result.Notices...)
 	gone, more := e.remove(ctx, store, result)
 	problems = append(problems, more...)

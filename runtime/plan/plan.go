@@ -59,6 +59,7 @@ const DefaultVerbosity = 3
 
 // Settings are the site's own settings.
 type Settings struct {
+	Host      string  `json:"host,omitempty"`       // name of this host in copies, locks and mails; "" = its own
 	Workers   int     `json:"nb_workers"`           // objects at a time: 0 = the CPUs this process may use, negative = unlimited
 	Verbosity int     `json:"vl"`                   // 0 critical, 1 error, 2 warning, 3 info, 4 and above debug
 	OnFailure *Notice `json:"on_failure,omitempty"` // sent when a run has failed, or something after its main work

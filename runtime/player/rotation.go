@@ -29,11 +29,12 @@ func (Player) Rotate(ctx context.Context, t *plan.Task, f simulate.Future) (*sim
 	}
 	now, total := f.Now, new(big.Int)
 	s := &store{backend: t.Backup.Backends[0], now: func() time.Time { return now }}
-	e := &engine.Engine{Open: func(plan.Backend) (backends.Store, error) { return s, nil }, Log: slog.New(slog.DiscardHandler), Now: s.now}
+	const host = "localhost" // any name: all copies are this host's
+	e := &engine.Engine{Open: func(plan.Backend) (backends.Store, error) { return s, nil }, Log: slog.New(slog.DiscardHandler), Host: host, Now: s.now}
 	add := func(at time.Time, size int64) {
 		at = at.UTC().Truncate(time.Second)
 		total.Add(total, big.NewInt(size))
-		s.copies = append(s.copies, backends.Info{Prefix: backends.FormatPrefix(at, t.Backup.Prefix), Time: at, Size: size, Task: t.Name})
+		s.copies = append(s.copies, backends.Info{Prefix: backends.FormatPrefix(at, t.Backup.Prefix), Time: at, Size: size, Host: host, Task: t.Name})
 	}
 	for i, size := range f.Found {
 		add(f.Now.Add(-f.Every*time.Duration(len(f.Found)-i)), size)

@@ -52,6 +52,7 @@ type Decision struct {
 type Result struct {
 	Decisions []Decision
 	Notices   []string // each is a reason to end the run with exit code 4
+	Hosts     []string // other hosts that have copies of the task, sorted
 }
 
 // Removals returns the copies to remove, the oldest first.
@@ -77,6 +78,9 @@ func Select(copies []backends.Info, q Query) Result {
 		d := Decision{Copy: c, Verdict: Keep}
 		var notice string
 		d.Reason, notice = q.ignores(c)
+		if c.Damage == nil && !c.Foreign && c.Task == q.Task && c.Host != q.Host {
+			r.Hosts = append(r.Hosts, c.Host)
+		}
 		if d.Reason != "" {
 			d.Verdict = Ignore
 		} else {
@@ -90,6 +94,8 @@ func Select(copies []backends.Info, q Query) Result {
 	if len(counted) > 0 {
 		q.apply(&r, counted)
 	}
+	slices.Sort(r.Hosts)
+	r.Hosts = slices.Compact(r.Hosts)
 	return r
 }
 

@@ -234,3 +234,21 @@ func checkInvariants(t *testing.T, seed uint64, r rotate.Result, maxCopies, maxB
 		t.Errorf("seed %d: %s went for nothing", seed, last.Prefix)
 	}
 }
+
+// Copies of the same task by other hosts are named: this one may have been one of them.
+func TestSelectNamesOtherHosts(t *testing.T) {
+	by := func(host, task string, age time.Duration) backends.Info {
+		c := mine(age, 1)
+		c.Host, c.Task = host, task
+		return c
+	}
+	damaged := by("web7", "nightly", 9*time.Hour)
+	damaged.Damage = errors.New("cut")
+	foreign := by("", "", 8*time.Hour)
+	foreign.Foreign = true
+	all := []backends.Info{mine(time.Hour, 1), by("web3", "nightly", 2*time.Hour), by("web2", "nightly", 3*time.Hour), by("web3", "nightly", 4*time.Hour),
+		by("web4", "hourly", 5*time.Hour), damaged, foreign}
+	if got, want := rotate.Select(all, query("", "")).Hosts, []string{"web2", "web3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
