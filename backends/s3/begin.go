@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
@@ -29,10 +28,16 @@ type Copy struct {
 	beats sync.WaitGroup
 
 	mu       sync.Mutex
-	objects  map[string]int64 // sizes of what is stored, by path, or one of those below
-	doubt    bool             // something may be there, or appear yet, that this run could not remove
+	objects  map[string]stored // by path
+	doubt    bool              // an upload may be open, or be opened yet, that this run could not abort
 	warnings []string
 	ended    bool
+}
+
+// stored is what is known of an object.
+type stored struct {
+	size int64  // bytes, or one of those below
+	etag string // that the store has given it; "" = not known
 }
 
 // What is known of a path instead of a size.
@@ -58,24 +63,16 @@ func (s *Store) Begin(ctx context.Context, prefix string) (backends.Copy, error)
 }
 
 func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
-	api, err := s.api(ctx)
+	free, err := s.isFree(ctx, prefix)
 	if err != nil {
 		return nil, err
-	}
-	below := s.key(prefix + "/")
-	out, err := api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &api.bucket, Prefix: &below, MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl})
-	if err != nil {
-		return nil, failed(ctx, "list "+s.url(below), err)
-	}
-	if len(out.Contents) > 0 {
-		return nil, fmt.Errorf("%s: %w", s.url(below), backends.ErrPrefixTaken)
 	}
 	if err := s.checkObjectLock(ctx); err != nil {
 		return nil, err
 	}
-	l, err := s.reserve(ctx, prefix)
+	l, err := s.reserve(ctx, prefix, free)
 	switch {
-	case isTaken(err):
+	case isTaken(err) || free.etag != "" && isNotFound(err):
 		return nil, fmt.Errorf("%w, by a copy that is being made: %w", backends.ErrPrefixTaken, err)
 	case isDenied(err):
 		return nil, &requestError{"write to " + s.Root(), &hintError{"these credentials may not: grant them what \"palhm iam-policy\" prints (" + reason(err) + ")", err}}
@@ -85,8 +82,23 @@ func (s *Store) begin(ctx context.Context, prefix string) (*Copy, error) {
 	return s.newCopy(ctx, prefix, l), nil
 }
 
+// isFree returns the condition on which a name can be taken: nothing is there, or nothing
+// but the mark of a copy that was removed.
+func (s *Store) isFree(ctx context.Context, prefix string) (free condition, err error) {
+	below := s.key(prefix + "/")
+	free.absent = true
+	err = s.eachObject(ctx, below, func(o types.Object) error {
+		if !free.absent || *o.Key != below+openPath || !isRemoved(o) {
+			return fmt.Errorf("%s: %w", s.url(below), backends.ErrPrefixTaken)
+		}
+		free = condition{etag: aws.ToString(o.ETag)}
+		return nil
+	})
+	return free, err
+}
+
 func (s *Store) newCopy(ctx context.Context, prefix string, l *lease) *Copy {
-	c := &Copy{store: s, prefix: prefix, lease: l, stopped: ctx.Done(), objects: map[string]int64{}}
+	c := &Copy{store: s, prefix: prefix, lease: l, stopped: ctx.Done(), objects: map[string]stored{}}
 	ctx = context.WithoutCancel(ctx)
 	c.alive, c.lost = context.WithCancelCause(ctx)
 	beats, stop := context.WithCancel(ctx)
@@ -122,26 +134,25 @@ func (c *Copy) claim(p string) error {
 	if c.ended {
 		return errEnded
 	}
-	if size, taken := c.objects[p]; taken && size != notStored {
+	if o, taken := c.objects[p]; taken && o.size != notStored {
 		return fmt.Errorf("%s is stored already", c.store.url(c.key(p)))
 	}
-	c.objects[p] = beingStored
+	c.objects[p] = stored{size: beingStored}
 	return nil
 }
 
 // settle says what became of a Put.
-func (c *Copy) settle(p string, size int64, err error) {
+func (c *Copy) settle(p string, o stored, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		size = notStored
+		o = stored{size: notStored}
 	}
-	c.objects[p] = size
+	c.objects[p] = o
 }
 
-// doubtful says that a request was cut off, which the store may do yet, or that
-// something could not be removed. Then the journal stays, and a copy that is given up
-// stays known as garbage, so that the next run looks again.
+// doubtful says that an upload may be open, or be opened yet, that this run could not
+// abort. Then the journal stays, so that the next run looks again.
 func (c *Copy) doubtful() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

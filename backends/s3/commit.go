@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
@@ -64,7 +65,7 @@ func (c *Copy) prepare(ctx context.Context, m *backends.Manifest, sums []byte) e
 			return err
 		}
 	}
-	return c.lease.renew(ctx)
+	return c.lease.prove(ctx, 2*s.opt.Heartbeat)
 }
 
 // publish puts the manifest.
@@ -80,7 +81,7 @@ func (c *Copy) publish(ctx context.Context, manifest []byte) error {
 	}
 	// A host may have slept since the last sign of life, for so long that another has
 	// taken the copy and removed what it held.
-	if err := c.lease.renew(ctx); errors.Is(err, errTaken) {
+	if err := c.lease.confirm(ctx); errors.Is(err, errTaken) {
 		return errors.Join(err, s.unpublish(ctx, c.key(backends.ManifestPath)))
 	}
 	return nil
@@ -100,16 +101,16 @@ func (s *Store) unpublish(ctx context.Context, key string) error {
 // there and was not stored, such as an object that a failed Put could not remove, is
 // removed.
 func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
-	want := make(map[string]int64, len(m.Objects))
+	want := make(map[string]stored, len(m.Objects))
 	c.mu.Lock()
-	stored := maps.Clone(c.objects)
+	objects := maps.Clone(c.objects)
 	c.mu.Unlock()
 	for _, o := range m.Objects {
-		size, ok := stored[o.Path]
-		if !ok || size != o.Size {
+		known, ok := objects[o.Path]
+		if !ok || known.size != o.Size {
 			return fmt.Errorf("object %s of the manifest has not been stored", o.Path)
 		}
-		want[c.key(o.Path)] = o.Size
+		want[c.key(o.Path)] = known
 	}
 	for try, start := 1, time.Now(); ; try++ {
 		missing, extra, err := c.differences(ctx, want)
@@ -117,8 +118,7 @@ func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 			return err
 		}
 		if missing == "" {
-			c.removeExtra(ctx, extra)
-			return nil
+			return c.removeExtra(ctx, extra)
 		}
 		if err := c.lease.confirm(ctx); err != nil {
 			return err
@@ -133,17 +133,24 @@ func (c *Copy) compare(ctx context.Context, m *backends.Manifest) error {
 }
 
 // differences returns a key that is not listed, and all those that should not be. An
-// object of another size is an error at once.
-func (c *Copy) differences(ctx context.Context, want map[string]int64) (missing string, extra []string, err error) {
+// object of another size is an error at once, and so is one that has been replaced.
+func (c *Copy) differences(ctx context.Context, want map[string]stored) (missing string, extra []string, err error) {
 	left := maps.Clone(want) // a key may be listed twice
+	var odd []string         // those of another ETag
+	usable := false          // the listing gives the ETags that other answers give
 	err = c.store.eachObject(ctx, c.key(""), func(o types.Object) error {
-		key, size := *o.Key, *o.Size
+		key, size, etag := *o.Key, *o.Size, aws.ToString(o.ETag)
 		expected, ok := want[key]
 		switch {
-		case ok && size != expected:
-			return fmt.Errorf("%s has %d bytes, want %d: it is not what was stored", c.store.url(key), size, expected)
+		case ok && size != expected.size:
+			return fmt.Errorf("%s has %d bytes, want %d: it is not what was stored", c.store.url(key), size, expected.size)
 		case ok:
 			delete(left, key)
+			if !sameETag(etag, expected.etag) {
+				odd = append(odd, key)
+			}
+		case key == c.lease.key:
+			usable = c.lease.isETag(etag)
 		case !strings.HasPrefix(key, c.key(stateDir)):
 			extra = append(extra, key)
 		}
@@ -153,13 +160,41 @@ func (c *Copy) differences(ctx context.Context, want map[string]int64) (missing 
 		missing = key
 		break
 	}
+	for _, key := range odd {
+		if err == nil && usable {
+			err = c.checkETag(ctx, key, want[key])
+		}
+	}
 	return missing, extra, err
 }
 
-func (c *Copy) removeExtra(ctx context.Context, keys []string) {
+// checkETag asks for an object itself, since a listing may lag behind.
+func (c *Copy) checkETag(ctx context.Context, key string, want stored) error {
+	st, err := c.store.head(ctx, key)
+	if err == nil && (st == nil || !sameETag(st.etag, want.etag)) {
+		err = fmt.Errorf("%s was replaced after it was stored: is another host making the same copy?", c.store.url(key))
+	}
+	return err
+}
+
+// sameETag compares two, as far as they are known. Stores do not agree on the quotes.
+func sameETag(a, b string) bool {
+	a, b = strings.Trim(a, `"`), strings.Trim(b, `"`)
+	return a == b || a == "" || b == ""
+}
+
+// removeExtra removes what is not in the manifest, unless it is somebody else's.
+func (c *Copy) removeExtra(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := c.lease.confirm(ctx); err != nil {
+		return err
+	}
 	if err := c.store.deleteAll(ctx, keys); err != nil {
 		c.warn("the copy holds more than its manifest says: " + err.Error())
 	}
+	return nil
 }
 
 // Abort removes the copy. What it may not delete it marks as garbage, for a host that
@@ -185,42 +220,46 @@ func (c *Copy) Abort(ctx context.Context) error {
 	return nil
 }
 
+// remove empties the copy and leaves the mark that it was removed.
 func (c *Copy) remove(ctx context.Context) error {
 	// A store that is gone is given up after this request, however many were to follow.
 	first, cancel := context.WithTimeout(ctx, cleanupTime)
 	defer cancel()
-	err := c.lease.write(first, func(o *openState) { o.Garbage = true })
-	if errors.Is(err, errTaken) { // what is there is removed by whoever has taken it
-		return c.removeOwn(ctx)
+	err := c.lease.confirm(first)
+	if errors.Is(err, errTaken) {
+		return c.leave(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if c.inDoubt() {
-		return c.store.empty(ctx, c.prefix, c.storedKeys())
+	err = c.store.empty(ctx, c.prefix)
+	markErr := c.lease.write(ctx, func(o *openState) { o.Garbage, o.Removed = true, err == nil })
+	if err == nil && !errors.Is(markErr, errTaken) {
+		err = markErr
 	}
-	return c.store.wipe(ctx, c.prefix, c.storedKeys())
+	return err
 }
 
-// storedKeys are those of the objects that this run has stored.
-func (c *Copy) storedKeys() (keys []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for p, size := range c.objects {
-		if size >= 0 {
-			keys = append(keys, c.key(p))
-		}
+// leave leaves what this run has stored to the owner of open.json: some of it may be his.
+// Where there is none any more, this run becomes the owner of what is to be removed.
+func (c *Copy) leave(ctx context.Context) error {
+	s := c.store
+	open, _, err := s.readOpen(ctx, c.lease.key)
+	if err != nil || open != nil {
+		return err
 	}
-	return keys
+	_, err = s.putGarbage(ctx, c.prefix, condition{absent: true})
+	if isTaken(err) {
+		return nil
+	}
+	return err
 }
 
-// removeOwn removes what this run has stored, or may have, and nothing else.
-func (c *Copy) removeOwn(ctx context.Context) error {
-	c.mu.Lock()
-	var keys []string
-	for p := range c.objects {
-		keys = append(keys, c.key(p))
+// deleteOwn deletes an object that this run has made, or may have. It is not deleted when
+// the copy is somebody else's by now: then the object may be too.
+func (c *Copy) deleteOwn(ctx context.Context, key string) error {
+	if err := c.lease.confirm(ctx); err != nil {
+		return err
 	}
-	c.mu.Unlock()
-	return c.store.deleteAll(ctx, keys)
+	return c.store.deleteObject(ctx, key)
 }

@@ -94,8 +94,8 @@ func TestWordsAboutRefusals(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	puts := 0
 	srv.Set(func(q *s3test.Quirks) {
-		q.Refuse = func(op, _ string) *s3test.Refusal {
-			if op != "PutObject" {
+		q.Refuse = func(op, key string) *s3test.Refusal {
+			if op != "PutObject" || key != openKey {
 				return nil
 			}
 			if puts++; puts == 1 {
@@ -104,7 +104,8 @@ func TestWordsAboutRefusals(t *testing.T) {
 			return &s3test.Refusal{Status: 400, Code: "InvalidArgument"}
 		}
 	})
-	_, err := open(t, small(t, srv)).Begin(t.Context(), copy1)
+	c := begin(t, open(t, small(t, srv)), copy1)
+	err := backends.Commit(t.Context(), c, manifest(copy1))
 	wantSentence(t, err, "try whether a write", "InvalidArgument (status 400)")
 	if err != nil && strings.Contains(err.Error(), "operation error") {
 		t.Errorf("got %v", err)

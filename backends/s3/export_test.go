@@ -1,6 +1,10 @@
 package s3
 
-import "palhm/backends"
+import (
+	"time"
+
+	"palhm/backends"
+)
 
 // SetHost makes the store act as a process of another host, or of this one.
 func (s *Store) SetHost(host, boot string, pid int) {
@@ -9,8 +13,8 @@ func (s *Store) SetHost(host, boot string, pid int) {
 	}
 }
 
-// Completing is what an event of the journal says.
-var Completing = completing
+// RemovedMark is the open.json of a copy that was removed.
+const RemovedMark = removedMark
 
 // Drop ends the signs of life of a copy that nobody ends, as the death of its process
 // does.
@@ -20,6 +24,9 @@ func Drop(c backends.Copy) {
 	k.beats.Wait()
 	k.lease.drop()
 }
+
+// SetDeadAfter shortens the hour after which a silent run is dead, and all others.
+func (s *Store) SetDeadAfter(d time.Duration) { s.deadAfter = d }
 
 // SetLargestCopy is as if one request could copy no more than n bytes.
 func (s *Store) SetLargestCopy(n int64) { s.largestCopy = n }

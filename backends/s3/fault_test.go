@@ -280,6 +280,7 @@ func TestReadGoesOn(t *testing.T) {
 	if err := backends.Commit(t.Context(), c, manifest(copy1, record("big", st))); err != nil {
 		t.Fatal(err)
 	}
+	srv.ResetCounts()
 	srv.Set(func(q *s3test.Quirks) { q.Fault = times("GetObject", 5, s3test.HalfAnswer) })
 	r, err := s.Open(t.Context(), copy1, "big")
 	if err != nil {

@@ -169,7 +169,7 @@ func (s *Store) changeClassInParts(ctx context.Context, o types.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := s.journal(*o.Key, uploadBegun); err != nil {
+	if err := s.journal(*o.Key); err != nil {
 		return s.unchanged(ctx, *o.Key, err)
 	}
 	in := &s3.CreateMultipartUploadInput{

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"os"
 	"strconv"
 	"sync"
@@ -40,6 +41,21 @@ type openState struct {
 	Since   time.Time `json:"since"`
 	Beat    int       `json:"beat"`              // counts the signs of life
 	Garbage bool      `json:"garbage,omitempty"` // nobody makes it any more; what is there is to be removed
+	Silent  bool      `json:"silent,omitempty"`  // garbage for want of signs of life: its run may wake up yet
+	Removed bool      `json:"removed,omitempty"` // all that was there was removed
+}
+
+// removedMark is the open.json of a copy that was removed. A listing shows it by its
+// length, which no other has.
+const removedMark = `{"removed":true}` + "\n"
+
+// encode is the content of open.json.
+func (o openState) encode() []byte {
+	if o.Removed {
+		return []byte(removedMark)
+	}
+	data, _ := json.Marshal(o)
+	return append(data, '\n')
 }
 
 func newRun(id identity) openState {

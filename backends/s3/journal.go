@@ -20,29 +20,9 @@ import (
 )
 
 // The journal is a file of this host, one for each root: a line for each key that an
-// upload in parts was begun for, and one more before and after the request that makes
-// the object. It is on the disk before the request is sent, so it outlives the process
-// and the boot, and is removed when the copy has ended. Only who holds the lock of the
-// root uses it.
-
-// What a line of the journal says of a key after its name.
-const (
-	uploadBegun      = ""
-	uploadCompleting = " completing %d bytes"
-	uploadEnded      = " ended"
-)
-
-// completing reports whether an event says that the store was asked for an object, and of
-// how many bytes. Of a line that was cut nobody knows: the object may be large.
-func completing(event string) (size int64, ok bool) {
-	if !strings.HasPrefix(event, " c") {
-		return 0, false
-	}
-	if _, err := fmt.Sscanf(event, uploadCompleting, &size); err != nil {
-		return lateSize, true
-	}
-	return size, true
-}
+// upload in parts was begun for. It is on the disk before the request is sent, so it
+// outlives the process and the boot, and is removed when the copy has ended. Only the
+// holder of the root's lock uses it.
 
 // fileName is what stands for the root in the names of files, however its endpoint is
 // spelt.
@@ -79,7 +59,7 @@ func (s *Store) journalPath() (string, error) {
 }
 
 // journal adds a line, and an empty one before it: the last one may have been cut.
-func (s *Store) journal(key, event string) error {
+func (s *Store) journal(key string) error {
 	path, err := s.journalPath()
 	if err != nil {
 		return err
@@ -94,7 +74,7 @@ func (s *Store) journal(key, event string) error {
 		return err
 	}
 	at, _ := f.Seek(0, io.SeekEnd)
-	_, err = f.WriteString("\n" + strconv.Quote(key) + event + "\n")
+	_, err = f.WriteString("\n" + strconv.Quote(key) + "\n")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if at == 0 && err == nil {
 		return syncDir(filepath.Dir(path))
@@ -115,9 +95,9 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// readJournal returns the last event of each key. A line that was cut, by a full disk
-// or a lost power, is left out.
-func (s *Store) readJournal() (events map[string]string, err error) {
+// readJournal returns the keys. A line that was cut, by a full disk or a lost power, is
+// left out.
+func (s *Store) readJournal() (begun map[string]bool, err error) {
 	path, err := s.journalPath()
 	if err != nil {
 		return nil, nil // then nothing was written either
@@ -130,17 +110,17 @@ func (s *Store) readJournal() (events map[string]string, err error) {
 		return nil, fmt.Errorf("read the journal of uploads: %w", err)
 	}
 	defer f.Close()
-	events = map[string]string{}
+	begun = map[string]bool{}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		quoted, err := strconv.QuotedPrefix(lines.Text())
 		if err != nil {
 			continue
 		}
 		if key, err := strconv.Unquote(quoted); err == nil {
-			events[key] = lines.Text()[len(quoted):]
+			begun[key] = true
 		}
 	}
-	return events, nil
+	return begun, nil
 }
 
 // owe says whether the journal is still needed for what dead runs have left.

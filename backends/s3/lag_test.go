@@ -67,8 +67,8 @@ func TestRecoverThatMayNotAsk(t *testing.T) {
 	wantNothing(t, srv, copy2)
 }
 
-// TestAbortWithoutObjectListed: what an aborted run has stored goes, also when a listing
-// does not show it yet: alone it would look like a copy of the Python program.
+// TestAbortWithoutObjectListed: what an aborted run has stored goes later when no listing
+// shows it yet. Until then it is no copy of the Python program.
 func TestAbortWithoutObjectListed(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	s := open(t, small(t, srv))
@@ -80,11 +80,11 @@ func TestAbortWithoutObjectListed(t *testing.T) {
 		t.Error(err)
 	}
 	hide(srv, "", 0)
-	wantNothing(t, srv, copy1)
+	wantCopies(t, open(t, small(t, srv)))
+	wantGone(t, srv, open(t, small(t, srv)), copy1)
 }
 
-// TestRemoveWithoutObjectListed is the same for an old copy, whose manifest says what is
-// in it.
+// TestRemoveWithoutObjectListed is the same for an old copy.
 func TestRemoveWithoutObjectListed(t *testing.T) {
 	for _, hidden := range []string{objectKey, "web1/daily/" + copy1 + "/.palhm/SHA256SUMS"} {
 		srv := s3test.New(t, s3test.Quirks{})
@@ -95,11 +95,12 @@ func TestRemoveWithoutObjectListed(t *testing.T) {
 			t.Error(err)
 		}
 		hide(srv, "", 0)
-		wantNothing(t, srv, copy1)
+		wantCopies(t, s)
+		wantGone(t, srv, s, copy1)
 	}
 }
 
-// TestRecoverWithoutObjectListed: the journal knows an object of a killed run.
+// TestRecoverWithoutObjectListed is the same for a killed run.
 func TestRecoverWithoutObjectListed(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	o := small(t, srv)
@@ -117,7 +118,8 @@ func TestRecoverWithoutObjectListed(t *testing.T) {
 		t.Error(err)
 	}
 	hide(srv, "", 0)
-	wantNothing(t, srv, copy1)
+	wantCopies(t, next)
+	wantGone(t, srv, next, copy1)
 }
 
 // TestCommittedAndNotListedYet: the copy that was just committed is waited for.

@@ -19,7 +19,7 @@ const (
 // maxOpen bounds what is read of an open.json.
 const maxOpen = 1 << 20
 
-// errTaken says that somebody else has written the open.json of a copy.
+// errTaken says that somebody else has written the open.json of a copy, or removed it.
 var errTaken = errors.New("another host has taken this copy for one of a dead run and removes it")
 
 // lease is the right to write below a copy: the last one to have written open.json
@@ -28,15 +28,10 @@ type lease struct {
 	store *Store
 	key   string
 
-	mu    sync.Mutex
-	state openState
-	etag  string
-}
-
-// encode is the content of open.json.
-func (o openState) encode() []byte {
-	data, _ := json.Marshal(o)
-	return append(data, '\n')
+	mu      sync.Mutex
+	state   openState
+	etag    string
+	written time.Time // when open.json was last written
 }
 
 // write puts the next open.json in the place of the last one. The error is errTaken
@@ -44,9 +39,20 @@ func (o openState) encode() []byte {
 func (l *lease) write(ctx context.Context, change func(*openState)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	next := l.next()
+	change(&next)
+	return l.put(ctx, next)
+}
+
+// next is the state with one more sign of life.
+func (l *lease) next() openState {
 	next := l.state
 	next.Beat++
-	change(&next)
+	return next
+}
+
+// put is write. The caller holds l.mu.
+func (l *lease) put(ctx context.Context, next openState) error {
 	for try := 1; ; try++ {
 		if !l.store.hasConditions() {
 			if err := l.refresh(ctx); err != nil {
@@ -55,7 +61,7 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 		}
 		etag, err := l.store.putObject(ctx, l.key, next.encode(), "", condition{etag: l.etag})
 		if err == nil {
-			l.state, l.etag = next, etag
+			l.wrote(next, etag)
 			return nil
 		}
 		if !isTaken(err) && !isNotFound(err) {
@@ -68,6 +74,17 @@ func (l *lease) write(ctx context.Context, change func(*openState)) error {
 			return err
 		}
 	}
+}
+
+func (l *lease) wrote(state openState, etag string) {
+	l.state, l.etag, l.written = state, etag, time.Now()
+}
+
+// isETag reports whether open.json has that ETag.
+func (l *lease) isETag(etag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return sameETag(etag, l.etag)
 }
 
 // confirm reports errTaken when open.json is somebody else's. It writes nothing.
@@ -94,18 +111,45 @@ func (l *lease) refresh(ctx context.Context) error {
 // drop says that this process makes the copy no more.
 func (l *lease) drop() { l.store.runs.living.Delete(l.state.Run) }
 
-func (l *lease) renew(ctx context.Context) error { return l.write(ctx, func(*openState) {}) }
+// renew gives a sign of life. The first one of a process is an attempt to give it under
+// a condition that is not met: the store is asked whether it keeps conditions, and
+// open.json is written only once, since some stores allow no more than that in a second.
+func (l *lease) renew(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.store.triedConditions() {
+		return l.put(ctx, l.next())
+	}
+	if err := l.refresh(ctx); err != nil {
+		return err
+	}
+	return l.tryConditions(ctx)
+}
 
-// beat renews the lease until ctx ends, and calls lost when somebody has taken it.
-// A store that cannot be reached for a while is no reason to stop.
+// prove reports errTaken when the copy is somebody else's, and gives a sign of life when
+// the last one is not fresh.
+func (l *lease) prove(ctx context.Context, fresh time.Duration) error {
+	l.mu.Lock()
+	old := time.Since(l.written) > fresh
+	l.mu.Unlock()
+	if old || !l.store.triedConditions() {
+		return l.renew(ctx)
+	}
+	return l.confirm(ctx)
+}
+
+// beat renews the lease until ctx ends, and calls lost when somebody has taken it: for
+// the first time soon, since on a store without conditions another run may have taken the
+// name in the same second. A store that cannot be reached for a while is no reason to stop.
 func (l *lease) beat(ctx context.Context, every time.Duration, lost func(error)) {
-	t := time.NewTicker(every)
+	t := time.NewTicker(max(every/10, 1))
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			t.Reset(every)
 		}
 		if err := l.renew(ctx); errors.Is(err, errTaken) {
 			lost(err)
@@ -128,52 +172,42 @@ func (s *Store) readOpen(ctx context.Context, key string) (*openState, *content,
 	return &state, at, nil
 }
 
-// reserve writes the open.json of a new copy, where there must be none. It also
-// finds out whether the store keeps conditions, by breaking both.
-func (s *Store) reserve(ctx context.Context, prefix string) (*lease, error) {
+// reserve writes the open.json of a new copy, under a condition on what is there: nothing,
+// or the mark of a copy that was removed.
+func (s *Store) reserve(ctx context.Context, prefix string, free condition) (*lease, error) {
 	l := &lease{store: s, key: s.key(prefix + "/" + openPath), state: newRun(s.self())}
 	s.runs.living.Store(l.state.Run, nil)
-	etag, err := s.putObject(ctx, l.key, l.state.encode(), "", condition{absent: true})
+	etag, err := s.putObject(ctx, l.key, l.state.encode(), "", free)
 	if err != nil {
 		l.drop()
 		return nil, err
 	}
-	l.etag = etag
-	if !s.hasConditions() {
-		return l, nil
-	}
-	for _, broken := range []condition{{absent: true}, {etag: otherETag}} {
-		if err := l.probe(ctx, broken); err != nil {
-			l.drop()
-			return nil, failed(ctx, "try whether a write to "+s.url(l.key)+" can be refused", err)
-		}
-	}
+	l.wrote(l.state, etag)
 	return l, nil
 }
 
 // otherETag is that of no open.json.
 const otherETag = `"00000000000000000000000000000000"`
 
-// probe writes open.json under a condition that is not met.
-func (l *lease) probe(ctx context.Context, broken condition) error {
+// tryConditions writes open.json under a condition that is not met. A store that keeps
+// If-Match keeps If-None-Match too: that came first. The caller holds l.mu.
+func (l *lease) tryConditions(ctx context.Context) error {
 	c, err := l.store.api(ctx)
 	if err != nil {
 		return err
 	}
-	if !l.store.hasConditions() {
-		return nil
-	}
-	next := l.state
-	next.Beat++
-	etag, err := l.store.putOnce(ctx, c, l.key, next.encode(), "", broken)
+	next := l.next()
+	etag, err := l.store.putOnce(ctx, c, l.key, next.encode(), "", condition{etag: otherETag})
 	switch {
 	case err == nil:
 		l.store.loseConditions()
-		l.state, l.etag = next, etag
+		l.wrote(next, etag)
 	case isUnknown(err):
 		l.store.loseConditions()
-	case !isTaken(err):
-		return err
+	case isTaken(err):
+		l.store.keepConditions()
+	default:
+		return failed(ctx, "try whether a write to "+l.store.url(l.key)+" can be refused", err)
 	}
 	return nil
 }

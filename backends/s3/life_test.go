@@ -83,7 +83,7 @@ func TestUploadThatNobodyKnows(t *testing.T) {
 }
 
 // TestOtherHost: a run of another host is left alone for an hour after its last sign
-// of life, and is garbage then.
+// of life, and for another hour after it was taken over: then it is garbage.
 func TestOtherHost(t *testing.T) {
 	srv := s3test.New(t, s3test.Quirks{})
 	abandon(t, srv, host(t, srv, "a", 1), copy1)
@@ -96,10 +96,17 @@ func TestOtherHost(t *testing.T) {
 		t.Errorf("a run that may be alive was robbed: left are %q and %q", srv.Keys(), srv.Uploads())
 	}
 	srv.Advance(2 * time.Minute)
-	if err := b.Recover(t.Context()); err != nil {
-		t.Error(err)
+	for range 2 {
+		if err := b.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
+	if len(srv.Uploads()) != 1 || !slices.Contains(srv.Keys(), "web1/daily/"+copy1+"/done") {
+		t.Errorf("a run that was just taken over was robbed: left are %q and %q", srv.Keys(), srv.Uploads())
+	}
+	recoverLater(t, srv, b)
 	wantNothing(t, srv, copy1)
+	wantGone(t, srv, b, copy1)
 }
 
 // TestSlowRunNotices that it was taken for dead, and commits nothing.
@@ -119,8 +126,8 @@ func TestSlowRunNotices(t *testing.T) {
 	if err := c.Abort(t.Context()); err != nil {
 		t.Error(err)
 	}
-	wantNothing(t, srv, copy1)
 	wantCopies(t, a)
+	wantGone(t, srv, b, copy1)
 }
 
 // TestTakenDuringCommit: a copy that is lost while it is being committed is not made.
@@ -490,6 +497,7 @@ func TestWholeBucketAsRoot(t *testing.T) {
 	if err := errors.Join(next.Recover(t.Context()), next.Remove(t.Context(), copy1)); err != nil {
 		t.Error(err)
 	}
+	wantGone(t, srv, next, copy1, copy2)
 	if keys := srv.Keys(); !slices.Equal(keys, []string{"notes.txt"}) || len(srv.Uploads()) > 0 {
 		t.Errorf("left: %q, %q", keys, srv.Uploads())
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -87,9 +88,14 @@ type state struct {
 	any              bool // something is below .palhm
 }
 
-// committed: the manifest is the last key to be written and the first to go. A copy
-// that another program has carried here whole has no open.json.
+// committed: the manifest is the last key to be written and the first to go.
 func (st *state) committed() bool { return st.manifest != nil }
+
+// carried: another program has put the manifest there, or a run that was taken for dead.
+func (st *state) carried() bool { return st.open == nil || isRemoved(*st.open) }
+
+// isRemoved reports whether an open.json is the mark of a copy that was removed.
+func isRemoved(open types.Object) bool { return aws.ToInt64(open.Size) == int64(len(removedMark)) }
 
 // look reads the state of a copy from its keys.
 func (s *Store) look(ctx context.Context, prefix string) (*state, error) {
@@ -204,13 +210,51 @@ func (s *Store) describe(ctx context.Context, name string, st *state) (info back
 	case st.any || format != plan.PrefixISO:
 		return info, false, nil
 	}
-	info.Foreign = true
-	err = s.eachObject(ctx, s.key(name+"/"), func(o types.Object) error {
-		info.Size += *o.Size
-		info.Objects++
+	return s.describeForeign(ctx, info)
+}
+
+// describeForeign describes a copy of the Python program, below which a listing has shown
+// no .palhm. That listing may lag behind or be wrong, so another one has to show none
+// either, and the two keys one of which everything has that palhm writes are asked for.
+func (s *Store) describeForeign(ctx context.Context, info backends.Info) (_ backends.Info, ok bool, err error) {
+	below := s.key(info.Prefix + "/")
+	own := false
+	now, newest := time.Now(), time.Time{}
+	err = s.eachPage(ctx, below, "", func(page *s3.ListObjectsV2Output) error {
+		if at, ok := awsmiddleware.GetServerTime(page.ResultMetadata); ok {
+			now = at
+		}
+		for _, o := range page.Contents {
+			own = own || strings.HasPrefix(aws.ToString(o.Key), below+stateDir)
+			info.Size += aws.ToInt64(o.Size)
+			info.Objects++
+			if at := aws.ToTime(o.LastModified); at.After(newest) {
+				newest = at
+			}
+		}
 		return nil
 	})
-	return info, info.Objects > 0, err
+	if err != nil || own || info.Objects == 0 {
+		return info, false, err
+	}
+	info.Foreign = true
+	for _, p := range []string{openPath, backends.ManifestPath} {
+		there, err := s.isThere(ctx, below+p)
+		if isDenied(err) && now.Sub(newest) >= s.deadAfter {
+			continue // what is missing can be denied, and no listing lags so far behind
+		}
+		if err != nil || there {
+			return info, false, ignoreDenied(err)
+		}
+	}
+	return info, true, nil
+}
+
+func ignoreDenied(err error) error {
+	if isDenied(err) {
+		return nil
+	}
+	return err
 }
 
 // cached is what a manifest said, which stays true while its ETag does.
@@ -254,7 +298,7 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (ba
 	}
 	if m != nil {
 		s.learn(m)
-		if st.open == nil {
+		if st.carried() {
 			if missing, err := s.missing(ctx, m); missing != nil || err != nil {
 				return backends.Info{Prefix: info.Prefix, Time: info.Time, Damage: missing}, err
 			}
@@ -266,9 +310,10 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (ba
 	return info, nil
 }
 
-// missing says what is wrong with a copy that has a manifest and no open.json, when not
-// everything that the manifest names is there: another program is carrying it here, or
-// a host that slept has put the manifest of a copy that was removed meanwhile.
+// missing says what is wrong with a copy that has a manifest and no open.json, or only the
+// mark that it was removed, when not everything that the manifest names is there: another
+// program is carrying it here, or a host that slept has put the manifest of a copy that
+// was removed meanwhile.
 func (s *Store) missing(ctx context.Context, m *backends.Manifest) (damage, err error) {
 	left := make(map[string]int64, len(m.Objects))
 	for _, o := range m.Objects {

@@ -312,9 +312,23 @@ func (s *Store) hasConditions() bool {
 	return !s.unconditional
 }
 
+// triedConditions reports whether that is known for certain.
+func (s *Store) triedConditions() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tried
+}
+
+func (s *Store) keepConditions() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tried = true
+}
+
 func (s *Store) loseConditions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tried = true
 	if !s.unconditional {
 		s.unconditional = true
 		s.notices = append(s.notices, s.Root()+": the store ignores conditions on writes, so only one host may use this root")

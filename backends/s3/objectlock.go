@@ -57,5 +57,6 @@ func (s *Store) Kept(ctx context.Context, prefix string) error {
 	if err := checkCopyName(ctx, prefix); err != nil {
 		return err
 	}
-	return s.checkRetained(ctx, prefix)
+	_, err := s.checkRetained(ctx, prefix)
+	return err
 }

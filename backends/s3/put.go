@@ -32,24 +32,25 @@ func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (
 		cancel(context.Cause(c.alive))
 		backends.Interrupt(r)
 	})()
-	n, err := c.put(ctx, key, r, c.store.expected(p, sizeHint))
-	c.settle(p, n, err)
+	o, err := c.put(ctx, key, r, c.store.expected(p, sizeHint))
+	c.settle(p, o, err)
 	if err != nil {
 		return 0, err
 	}
-	return n, nil
+	return o.size, nil
 }
 
-func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64) (int64, error) {
+func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64) (o stored, err error) {
 	head := c.store.heads.Get().(*[]byte)
 	defer c.store.heads.Put(head)
 	src := newSource(r)
 	n, err := src.fill(ctx, *head)
 	if err != nil {
-		return 0, err
+		return o, err
 	}
 	if src.ended() {
-		return src.n, c.putWhole(ctx, key, (*head)[:n])
+		etag, err := c.putWhole(ctx, key, (*head)[:n])
+		return stored{src.n, etag}, err
 	}
 	s := c.store
 	u := &upload{
@@ -63,25 +64,20 @@ func (c *Copy) put(ctx context.Context, key string, r io.Reader, sizeHint int64)
 			c.warn(fmt.Sprintf("parts of %s may be left: %v", s.url(key), left))
 		}
 	}
-	return src.n, err
+	return stored{src.n, u.etag}, err
 }
 
 // putWhole stores an object that fits in one request. When that fails, nobody knows
 // whether the object is there after all, so it is removed.
-func (c *Copy) putWhole(ctx context.Context, key string, data []byte) error {
-	asking, unsure := doubting(ctx)
-	_, err := c.store.putObject(asking, key, data, c.store.opt.SinkClass, condition{absent: true})
+func (c *Copy) putWhole(ctx context.Context, key string, data []byte) (etag string, err error) {
+	etag, err = c.store.putObject(ctx, key, data, c.store.opt.SinkClass, condition{absent: true})
 	if err == nil {
-		return nil
-	}
-	if unsure.Load() {
-		c.doubtful()
+		return etag, nil
 	}
 	clean, cancel := c.store.cleanUp(ctx, c.stopped)
 	defer cancel()
-	if left := c.store.deleteObject(clean, key); left != nil {
-		c.doubtful()
+	if left := c.deleteOwn(clean, key); left != nil {
 		c.warn(fmt.Sprintf("%s may be left: %v", c.store.url(key), left))
 	}
-	return err
+	return "", err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -14,13 +13,10 @@ import (
 	"palhm/backends"
 )
 
-// deadAfter is how old the last sign of life of a run must be, by the store's clock,
-// before another host takes it for dead.
-const deadAfter = time.Hour
-
 // Recover removes what dead runs left. A run is dead when this host knows that its
-// process is gone, or when it has given no sign of life for an hour. What these
-// credentials may not delete is left for a host that may.
+// process is gone, or when it has given no sign of life for an hour, and none for another
+// hour after that was written down. What these credentials may not delete is left for a
+// host that may.
 func (s *Store) Recover(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -30,20 +26,18 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events, err := s.readJournal()
+	begun, err := s.readJournal()
 	if err != nil {
 		return err
 	}
 	var mu sync.Mutex
-	alive := map[string]bool{}     // copies that a run is making
-	committed := map[string]bool{} // copies that palhm has made
+	over := map[string]bool{} // copies of palhm's that no run is making
 	var problems []error
 	err = s.lookAll(ctx, names, func(name string, st *state) error {
-		left, err := s.recoverCopy(ctx, name, st, events)
+		alive, err := s.recoverCopy(ctx, name, st)
 		mu.Lock()
 		defer mu.Unlock()
-		alive[name] = left
-		committed[name] = st.committed()
+		over[name] = !alive && (st.open != nil || st.committed())
 		if err != nil && !isDenied(err) && !isDeniedKey(err) {
 			problems = append(problems, err)
 		}
@@ -52,7 +46,7 @@ func (s *Store) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	problems = append(problems, s.recoverUploads(ctx, alive, committed), s.recoverJournal(ctx, events))
+	problems = append(problems, s.recoverUploads(ctx, over), s.recoverJournal(ctx, begun))
 	s.owe(errors.Join(problems...) != nil)
 	s.forgetJournal()
 	if ctx.Err() != nil {
@@ -71,55 +65,84 @@ func isDeniedKey(err error) bool {
 
 // recoverCopy removes a copy that is garbage, and reports whether it is left alone
 // because its run may be alive.
-func (s *Store) recoverCopy(ctx context.Context, name string, st *state, events map[string]string) (alive bool, err error) {
+func (s *Store) recoverCopy(ctx context.Context, name string, st *state) (alive bool, err error) {
 	if st.open == nil || st.committed() {
 		return false, nil
 	}
 	key := s.key(name + "/" + openPath)
 	open, at, err := s.readOpen(ctx, key)
-	if err != nil || open == nil {
+	switch {
+	case err != nil || open == nil:
+		return true, err
+	case open.Removed:
+		return false, s.expire(ctx, name, at)
+	}
+	etag, over, err := s.takeOver(ctx, key, open, at)
+	if err != nil || !over {
 		return true, err
 	}
-	me := s.self()
-	if s.runs.isMaking(open, me) || !open.isDead(me) && at.age < deadAfter {
-		return true, nil
+	return s.unlessCommitted(ctx, name, at, func() error { return s.wipe(ctx, name, etag) })
+}
+
+// expire ends the life of a copy that was removed, an hour ago or more: two listings, of
+// which one may be wrong, show that nothing is left. What has come late is removed, and the
+// hour begins anew.
+func (s *Store) expire(ctx context.Context, name string, at *content) error {
+	if at.age < s.deadAfter {
+		return nil
 	}
-	if !open.Garbage {
-		if taken, err := s.takeOver(ctx, key, at.etag); err != nil || !taken {
-			return true, err
+	key, late := s.key(name+"/"+openPath), ""
+	for range 2 {
+		err := s.eachObject(ctx, s.key(name+"/"), func(o types.Object) error {
+			if *o.Key != key {
+				late = *o.Key
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && err != errStop {
+			return err
+		}
+		if late != "" {
+			_, err = s.unlessCommitted(ctx, name, at, func() error { return s.wipeAgain(ctx, name, at.etag, late) })
+			return err
 		}
 	}
-	// The run may have put its manifest while its open.json was still its own, and
-	// the listing may not show it yet.
-	committed, err := s.hasManifest(ctx, name)
-	known := keysBelow(s.key(name+"/"), events)
-	if isDenied(err) && open.Garbage && at.age >= deadAfter {
-		return false, s.wipe(ctx, name, known) // no listing lags so far behind
+	return s.deleteObject(ctx, key)
+}
+
+// wipeAgain removes what has come late into a copy that was removed, such as an object. A
+// store that only says that it deletes is found out.
+func (s *Store) wipeAgain(ctx context.Context, name, etag, object string) error {
+	etag, err := s.putGarbage(ctx, name, condition{etag: etag})
+	if isTaken(err) || isNotFound(err) {
+		return nil // another host does it
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.wipe(ctx, name, etag); err != nil {
+		return err
+	}
+	there, err := s.isThere(ctx, object)
+	if there {
+		return fmt.Errorf("delete %s: the store says that it is done, and has it still", s.url(object))
+	}
+	return ignoreDenied(err)
+}
+
+// unlessCommitted removes a copy, unless it has a manifest: the run may have put it while
+// its open.json was still its own, or somebody may have carried the copy here again, and a
+// listing may not show it yet.
+func (s *Store) unlessCommitted(ctx context.Context, name string, at *content, remove func() error) (committed bool, err error) {
+	committed, err = s.hasManifest(ctx, name)
+	if isDenied(err) && at.age >= s.deadAfter {
+		committed, err = false, nil // no listing lags so far behind
 	}
 	if err != nil || committed {
 		return true, err
 	}
-	if open.Garbage { // since an earlier run
-		return false, s.wipe(ctx, name, known)
-	}
-	late, err := s.awaitLate(ctx, s.key(name+"/"), events)
-	if err != nil {
-		return false, err
-	}
-	if late {
-		return false, s.empty(ctx, name, known)
-	}
-	return false, s.wipe(ctx, name, known)
-}
-
-// keysBelow are the keys of the journal that are below another.
-func keysBelow(below string, events map[string]string) (keys []string) {
-	for key := range events {
-		if strings.HasPrefix(key, below) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
+	return false, remove()
 }
 
 // hasManifest asks for the manifest itself. Unlike a listing, the answer does not lag
@@ -142,68 +165,43 @@ func (s *Store) isThere(ctx context.Context, key string) (bool, error) {
 	return out != nil && err == nil, failed(ctx, "look at "+s.url(key), err)
 }
 
-// lateBackoffs is how long, in first backoffs, a dead run's objects are waited for:
-// 10 seconds.
-const lateBackoffs = 50
-
-// lateSize is how long an object must be for the store to be making it after that time.
-const lateSize = 1 << 30
-
-// awaitLate waits for the objects below a key that a run asked for when it died: the
-// store may be making them still, and nothing tells. It reports whether a large one has
-// not come: then open.json has to stay, or the object, once it comes, would stand alone
-// and look like a copy of the Python program.
-func (s *Store) awaitLate(ctx context.Context, below string, events map[string]string) (late bool, err error) {
-	deadline := time.Now().Add(lateBackoffs * s.opt.Backoff)
-	for key, event := range events {
-		size, asked := completing(event)
-		for asked && strings.HasPrefix(key, below) {
-			st, err := s.head(ctx, key)
-			if err != nil {
-				return true, err
-			}
-			if st != nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				late = late || size >= lateSize
-				break
-			}
-			if err := s.pause(ctx, 1); err != nil {
-				return true, err
-			}
-		}
+// takeOver reports whether nobody makes a copy any more, and the ETag of its open.json. A
+// run that was only slow finds its open.json changed and stops. One of which nobody knows
+// more than that it is silent has an hour for that: on a store without conditions it may
+// write once more, and then it is alive.
+func (s *Store) takeOver(ctx context.Context, key string, open *openState, at *content) (etag string, over bool, err error) {
+	me := s.self()
+	switch {
+	case s.runs.isMaking(open, me):
+		return "", false, nil
+	case open.Garbage:
+		return at.etag, !open.Silent || at.age >= s.deadAfter, nil
+	case !open.isDead(me) && at.age < s.deadAfter:
+		return "", false, nil
 	}
-	return late, nil
-}
-
-// takeOver makes open.json say that the copy is garbage, unless somebody has written
-// it meanwhile. A run that was only slow notices and stops.
-func (s *Store) takeOver(ctx context.Context, key, etag string) (bool, error) {
-	open := newRun(s.self())
-	open.Garbage = true
-	_, err := s.putObject(ctx, key, open.encode(), "", condition{etag: etag})
+	next := newRun(me)
+	next.Garbage, next.Silent = true, !open.isDead(me)
+	etag, err = s.putObject(ctx, key, next.encode(), "", condition{etag: at.etag})
 	if isTaken(err) || isNotFound(err) {
-		return false, nil
+		return "", false, nil
 	}
-	return err == nil, err
+	return etag, err == nil && !next.Silent, err
 }
 
-// recoverUploads aborts the open uploads in copies that palhm has made, since nothing
-// is uploaded into them any more. Those of living runs stay, and everything that is
-// not below a copy of palhm's.
-func (s *Store) recoverUploads(ctx context.Context, alive, committed map[string]bool) error {
+// recoverUploads aborts the open uploads in copies of palhm's that no run is making. Those
+// of living runs stay, and everything that is not below a copy of palhm's.
+func (s *Store) recoverUploads(ctx context.Context, over map[string]bool) error {
 	root := s.key("")
 	err := s.abortUploads(ctx, root, func(up types.MultipartUpload) bool {
 		name, _, below := strings.Cut(strings.TrimPrefix(aws.ToString(up.Key), root), "/")
-		return below && committed[name] && !alive[name]
+		return below && over[name]
 	})
 	if !errors.Is(err, errNoMarker) {
 		return err
 	}
 	// What the first page shows is others', and there is no way to the second one.
-	for name := range committed {
-		if !committed[name] || alive[name] {
+	for name := range over {
+		if !over[name] {
 			continue
 		}
 		if err := s.abortUploads(ctx, s.key(name+"/"), func(types.MultipartUpload) bool { return true }); err != nil {
@@ -215,9 +213,9 @@ func (s *Store) recoverUploads(ctx context.Context, alive, committed map[string]
 
 // recoverJournal aborts the uploads that this host has begun and not seen the end of:
 // some stores list an upload only to who asks for its key.
-func (s *Store) recoverJournal(ctx context.Context, events map[string]string) error {
+func (s *Store) recoverJournal(ctx context.Context, begun map[string]bool) error {
 	root := s.key("")
-	for key := range events {
+	for key := range begun {
 		name, _, _ := strings.Cut(strings.TrimPrefix(key, root), "/")
 		if _, _, err := backends.ParsePrefix(name); err != nil || !strings.HasPrefix(key, root) {
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -32,129 +31,91 @@ func (s *Store) Remove(ctx context.Context, prefix string) error {
 
 func (s *Store) remove(ctx context.Context, prefix string) error {
 	s.expect("") // a copy that goes need not be listed
-	st, err := s.look(ctx, prefix)
+	committed, err := s.checkRetained(ctx, prefix)
 	if err != nil {
 		return err
 	}
-	_, format, _ := backends.ParsePrefix(prefix)
-	switch {
-	case st.committed():
-		if err := s.checkRetained(ctx, prefix); err != nil {
-			return err
-		}
-	case st.any || format != plan.PrefixISO:
-		return nil // no copy, or none yet
-	default:
-		if there, err := s.exists(ctx, prefix); err != nil || !there {
-			return err
+	if !committed {
+		_, format, _ := backends.ParsePrefix(prefix)
+		if _, foreign, err := s.describeForeign(ctx, backends.Info{Prefix: prefix}); err != nil || !foreign || format != plan.PrefixISO {
+			return err // it is no copy, or none yet
 		}
 	}
-	if st.open == nil {
-		// What is left when this is cut must be known as garbage, and not be taken
-		// for a copy of the Python program.
-		open := newRun(s.self())
-		open.Garbage = true
-		if _, err := s.putObject(ctx, s.key(prefix+"/"+openPath), open.encode(), "", condition{absent: true}); err != nil {
-			return err
-		}
+	etag, err := s.claimForRemoval(ctx, prefix)
+	if err != nil {
+		return err
 	}
-	var known []string
-	if st.committed() {
-		known = s.manifestKeys(ctx, prefix)
+	if committed {
 		if err := s.deleteObject(ctx, s.key(prefix+"/"+backends.ManifestPath)); err != nil {
 			return err
 		}
+		s.mu.Lock()
+		delete(s.infos, prefix) // a listing may show the manifest for a while
+		s.mu.Unlock()
 	}
-	return s.wipe(ctx, prefix, known)
+	return s.wipe(ctx, prefix, etag)
 }
 
-// manifestKeys are the keys that a copy's manifest names; none when it cannot be read.
-func (s *Store) manifestKeys(ctx context.Context, prefix string) (keys []string) {
-	m, err := s.readManifest(ctx, prefix)
-	if err != nil {
-		return nil
+// claimForRemoval sees to it that there is an open.json, so that what is left when the
+// removal is cut is known as garbage, and returns its ETag.
+func (s *Store) claimForRemoval(ctx context.Context, prefix string) (etag string, err error) {
+	open, at, err := s.readOpen(ctx, s.key(prefix+"/"+openPath))
+	switch {
+	case err != nil:
+		return "", err
+	case open == nil:
+		return s.putGarbage(ctx, prefix, condition{absent: true})
+	case open.Removed: // and another program has carried the copy here again
+		return s.putGarbage(ctx, prefix, condition{etag: at.etag})
 	}
-	for _, o := range m.Objects {
-		keys = append(keys, s.key(prefix+"/"+o.Path))
-	}
-	return append(keys, s.key(prefix+"/"+backends.SumsPath))
+	return at.etag, nil
 }
 
-func (s *Store) readManifest(ctx context.Context, prefix string) (*backends.Manifest, error) {
-	r, err := s.open(ctx, s.key(prefix+"/"+backends.ManifestPath))
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return backends.ReadManifest(r, prefix)
+// putGarbage writes the open.json of a copy that is to be removed.
+func (s *Store) putGarbage(ctx context.Context, prefix string, cond condition) (etag string, err error) {
+	open := newRun(s.self())
+	open.Garbage = true
+	return s.putObject(ctx, s.key(prefix+"/"+openPath), open.encode(), "", cond)
 }
 
-// exists reports whether a copy of the Python program has any object.
-func (s *Store) exists(ctx context.Context, prefix string) (there bool, err error) {
-	err = s.eachObject(ctx, s.key(prefix+"/"), func(types.Object) error { return errStop })
-	if err == errStop {
-		return true, nil
-	}
-	return false, err
-}
-
-// checkRetained asks for the lock of the manifest: in a bucket with object lock a
-// removal would be answered with a yes, and would hide the copy and free nothing.
-func (s *Store) checkRetained(ctx context.Context, prefix string) error {
+// checkRetained asks for the manifest itself, since a listing may lag behind, and for its
+// lock: in a bucket with object lock a removal would be answered with a yes, and would
+// hide the copy and free nothing.
+func (s *Store) checkRetained(ctx context.Context, prefix string) (committed bool, err error) {
 	at, err := s.head(ctx, s.key(prefix+"/"+backends.ManifestPath))
 	if err != nil || at == nil {
-		return err
+		return false, err
 	}
 	if at.held {
-		return &backends.RetainedError{Prefix: prefix}
+		return true, &backends.RetainedError{Prefix: prefix}
 	}
 	if at.locked.After(time.Now()) {
-		return &backends.RetainedError{Prefix: prefix, Until: at.locked}
+		return true, &backends.RetainedError{Prefix: prefix, Until: at.locked}
 	}
-	return nil
+	return true, nil
 }
 
-// wipes is how often a listing is emptied before it is given up: it may lag behind.
-const wipes = 5
-
-// wipe removes everything below a copy that has an open.json and no manifest, and
-// open.json last, so that what is left when this is cut is still known as garbage.
-// known are keys that go also when no listing shows them yet.
-func (s *Store) wipe(ctx context.Context, prefix string, known []string) error {
-	if err := s.empty(ctx, prefix, known); err != nil {
+// wipe removes everything below a copy that has an open.json, of this ETag, and no
+// manifest. open.json stays, with the mark that the copy was removed: a listing may lag
+// behind, and be wrong, and an object may come yet that a run has asked for. Without
+// open.json it would look like a copy of the Python program.
+func (s *Store) wipe(ctx context.Context, prefix, etag string) error {
+	if err := s.empty(ctx, prefix); err != nil {
 		return err
 	}
-	return s.deleteObject(ctx, s.key(prefix+"/"+openPath))
+	_, err := s.putObject(ctx, s.key(prefix+"/"+openPath), []byte(removedMark), "", condition{etag: etag})
+	if isTaken(err) || isNotFound(err) {
+		return nil // another host goes on with it
+	}
+	return err
 }
 
-// empty removes everything below a copy but its open.json: the uploads first, since an
-// upload may become an object until it is aborted.
-func (s *Store) empty(ctx context.Context, prefix string, known []string) error {
-	open := s.key(prefix + "/" + openPath)
+// empty removes everything that is listed below a copy but its open.json: the uploads
+// first, since an upload may become an object until it is aborted.
+func (s *Store) empty(ctx context.Context, prefix string) error {
 	below := s.key(prefix + "/")
-	uploadsErr := s.abortUploads(ctx, below, func(types.MultipartUpload) bool { return true })
-	unseen := make(map[string]bool, len(known))
-	for _, key := range known {
-		unseen[key] = true
-	}
-	for try := 1; ; try++ {
-		gone, err := s.deleteBelow(ctx, below, open, unseen)
-		if err != nil {
-			return err
-		}
-		if gone == 0 {
-			break
-		}
-		if try > wipes {
-			return fmt.Errorf("delete what is in %s: the store lists it again and again", s.url(below))
-		}
-		if try > 1 { // the first listing showed what was there
-			if err := s.pause(ctx, try-1); err != nil {
-				return err
-			}
-		}
-	}
-	return errors.Join(uploadsErr, s.deleteAll(ctx, slices.Collect(maps.Keys(unseen))))
+	err := s.abortUploads(ctx, below, func(types.MultipartUpload) bool { return true })
+	return errors.Join(err, s.deleteBelow(ctx, below, s.key(prefix+"/"+openPath)))
 }
 
 // deleteAll deletes any number of keys.
@@ -167,31 +128,22 @@ func (s *Store) deleteAll(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// deleteBelow deletes all that is listed below a key but one, and returns how many. It
-// takes them out of unseen.
-func (s *Store) deleteBelow(ctx context.Context, below, except string, unseen map[string]bool) (gone int, err error) {
+// deleteBelow deletes all that is listed below a key but one.
+func (s *Store) deleteBelow(ctx context.Context, below, except string) error {
 	var batch []string
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		err := s.deleteKeys(ctx, batch)
-		gone += len(batch)
-		batch = batch[:0]
-		return err
-	}
-	err = s.eachObject(ctx, below, func(o types.Object) error {
+	err := s.eachObject(ctx, below, func(o types.Object) error {
 		if *o.Key == except {
 			return nil
 		}
-		delete(unseen, *o.Key)
-		if batch = append(batch, *o.Key); len(batch) == deleteBatch {
-			return flush()
+		if batch = append(batch, *o.Key); len(batch) < deleteBatch {
+			return nil
 		}
-		return nil
+		err := s.deleteKeys(ctx, batch)
+		batch = batch[:0]
+		return err
 	})
 	if err != nil {
-		return gone, err
+		return err
 	}
-	return gone, flush()
+	return s.deleteAll(ctx, batch)
 }

@@ -141,10 +141,8 @@ func TestStoreWithoutListOfUploads(t *testing.T) {
 		c := begin(t, a, copy1)
 		put(t, c, "a", "x")
 		s3.Drop(c)
-		srv.Advance(2 * time.Hour)
-		if err := b.Recover(t.Context()); err != nil {
-			t.Errorf("%s: %v", no.Code, err)
-		}
+		recoverLater(t, srv, b)
+		recoverLater(t, srv, b)
 		wantNothing(t, srv, copy1)
 	}
 }

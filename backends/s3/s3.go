@@ -91,10 +91,12 @@ type Store struct {
 	unusable   error // why the bucket cannot be used
 	unusableAt time.Time
 
-	unconditional bool // the store ignores or refuses conditions
-	versioned     bool // the bucket keeps old versions
-	oneByOne      bool // the store cannot delete several keys in one request
-	owes          bool // Recover was not done with all that the journal says
+	tried         bool  // it is known whether the store keeps conditions
+	unconditional bool  // it ignores or refuses them
+	uploadsListed *bool // it lists all open uploads below a key; nil = not known
+	versioned     bool  // the bucket keeps old versions
+	oneByOne      bool  // the store cannot delete several keys in one request
+	owes          bool  // Recover was not done with all that the journal says
 
 	answered atomic.Pointer[time.Time] // when the store last answered; nil = not yet
 
@@ -102,6 +104,11 @@ type Store struct {
 	heads sync.Pool       // of *[]byte, of headSize bytes
 
 	largestCopy int64 // bytes that one request can copy
+
+	// deadAfter is how old the last sign of life of a run must be, by the store's clock,
+	// before another host takes it for dead, and how old what that host has written must
+	// be before it acts on it. No listing lags so far behind.
+	deadAfter time.Duration
 }
 
 var (
@@ -122,7 +129,7 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		opt: o, quirks: quirksOf(o, o.Endpoint), memory: o.Memory, runs: o.Runs, limit: newBandwidth(o.Bandwidth),
 		infos: map[string]cached{}, sizes: map[string]int64{}, connecting: make(chan struct{}, 1),
-		self: sync.OnceValue(func() identity { return thisProcess(o.Host) }), largestCopy: largestCopy,
+		self: sync.OnceValue(func() identity { return thisProcess(o.Host) }), largestCopy: largestCopy, deadAfter: time.Hour,
 	}
 	s.heads.New = func() any { b := make([]byte, headSize); return &b }
 	if s.memory == nil {

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,12 +100,36 @@ func wantCopies(t testing.TB, s backends.Store, want ...string) {
 	}
 }
 
-// wantNothing checks that the bucket holds nothing below a copy.
+// wantNothing checks that the bucket holds nothing below a copy but the mark that it was
+// removed.
 func wantNothing(t testing.TB, srv *s3test.Server, prefix string) {
 	t.Helper()
 	for _, key := range append(srv.Keys(), srv.Uploads()...) {
-		if strings.Contains(key, prefix) {
+		if text, _ := srv.Get(key); strings.Contains(key, prefix) && text != s3.RemovedMark {
 			t.Errorf("%s is left", key)
 		}
+	}
+}
+
+// wantGone checks that later runs leave nothing below a copy that was given up, not even
+// that mark.
+func wantGone(t testing.TB, srv *s3test.Server, s *s3.Store, prefixes ...string) {
+	t.Helper()
+	for range 3 { // taken over, removed, and seen to stay so
+		recoverLater(t, srv, s)
+	}
+	for _, key := range append(srv.Keys(), srv.Uploads()...) {
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.Contains(key, prefix) }) {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
+// recoverLater is a run that comes an hour later.
+func recoverLater(t testing.TB, srv *s3test.Server, s *s3.Store) {
+	t.Helper()
+	srv.Advance(61 * time.Minute)
+	if err := s.Recover(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -59,8 +59,9 @@ type upload struct {
 	buffers *buffers
 
 	id    string // "" = there is no multipart upload
-	stray bool   // another one may be there, whose answer was lost
-	asked *doubt // of the requests that make the object; nil = there was none yet
+	stray bool   // others of the key may be there, which no later run would find
+	asked bool   // for the object
+	etag  string // of the object
 	slots chan struct{}
 	wg    sync.WaitGroup
 
@@ -86,7 +87,8 @@ func (u *upload) run(ctx context.Context, head []byte) error {
 	}
 	if len(ahead) == 0 {
 		defer u.buffers.put(first)
-		return u.copy.putWhole(ctx, u.key, first.bytes())
+		u.etag, err = u.copy.putWhole(ctx, u.key, first.bytes())
+		return err
 	}
 	if err := u.create(ctx); err != nil {
 		u.buffers.put(first)
@@ -191,7 +193,7 @@ func (u *upload) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.journal(u.key, uploadBegun); err != nil {
+	if err := s.journal(u.key); err != nil {
 		u.copy.warn("an upload that is cut short may stay unnoticed: " + err.Error())
 	}
 	in := &s3.CreateMultipartUploadInput{
@@ -209,6 +211,7 @@ func (u *upload) create(ctx context.Context) error {
 		return failed(ctx, "begin the upload of "+s.url(u.key), err)
 	}
 	u.id = aws.ToString(out.UploadId)
+	u.stray = u.stray || !s.listsUploads(ctx, u.copy.key(""), u.id)
 	return nil
 }
 
@@ -262,13 +265,11 @@ func (u *upload) sendPart(ctx context.Context, number int32, data []byte) (part 
 func (u *upload) complete(ctx context.Context) error {
 	s := u.copy.store
 	what := "complete " + s.url(u.key)
-	_ = s.journal(u.key, fmt.Sprintf(uploadCompleting, u.src.n)) // a refusal was warned of when it began
 	crc := u.crc()
-	asking, unsure := doubting(ctx)
-	u.asked = unsure
+	u.asked = true
 	var last error
 	for try := 1; ; try++ {
-		err := u.askComplete(asking, crc)
+		err := u.askComplete(ctx, crc)
 		if ctx.Err() != nil {
 			return failed(ctx, what, err)
 		}
@@ -276,15 +277,11 @@ func (u *upload) complete(ctx context.Context) error {
 			last = err
 		}
 		st, headErr := s.head(ctx, u.key)
-		if err == nil && st == nil {
-			unsure.Store(true) // a yes, and nothing to be seen
-		}
 		switch {
 		case headErr != nil:
 			return headErr
 		case st != nil && st.is(u.src.n, crc):
-			u.id = ""
-			_ = s.journal(u.key, uploadEnded)
+			u.id, u.etag = "", st.etag
 			return nil
 		case st != nil:
 			return fmt.Errorf("%s: the object there has %d bytes, want %d; if it is only the checksum that differs, the store computes another one: set checksum = \"md5\" or \"none\"", what, st.size, u.src.n)
@@ -346,8 +343,9 @@ func (st *stat) is(size int64, crc *string) bool {
 	return st.size == size && (crc == nil || st.crc == nil || *crc == *st.crc)
 }
 
-// discard removes what a failed upload has left: its parts, the object that may have
-// been made after all, and another upload of the key.
+// discard removes what an upload has left: its parts and the object that may have been
+// made after all when it has failed, and other uploads of the key: the request for one can
+// be sent twice on its way, and its answer be lost.
 func (u *upload) discard(ctx context.Context) error {
 	s := u.copy.store
 	ctx, cancel := s.cleanUp(ctx, u.copy.stopped)
@@ -356,11 +354,8 @@ func (u *upload) discard(ctx context.Context) error {
 	if u.id != "" {
 		left = s.abortUpload(ctx, u.key, u.id)
 	}
-	if u.asked != nil && u.id != "" {
-		if u.asked.Load() {
-			u.copy.doubtful()
-		}
-		left = errors.Join(left, s.deleteObject(ctx, u.key))
+	if u.asked && u.id != "" {
+		left = errors.Join(left, u.copy.deleteOwn(ctx, u.key))
 	}
 	if !u.stray {
 		return left

@@ -40,6 +40,29 @@ func (s *Store) abortUpload(ctx context.Context, key, id string) error {
 	}
 }
 
+// listsUploads reports whether the store lists the open upload of this id among all below
+// a key, so that a later run finds what this one does not know of. MinIO lists an upload
+// only to a client that asks for its key. The store is asked once.
+func (s *Store) listsUploads(ctx context.Context, below, id string) bool {
+	s.mu.Lock()
+	known := s.uploadsListed
+	s.mu.Unlock()
+	if known != nil {
+		return *known
+	}
+	listed := false
+	err := s.abortUploads(ctx, below, func(up types.MultipartUpload) bool {
+		listed = listed || aws.ToString(up.UploadId) == id
+		return false
+	})
+	if err == nil {
+		s.mu.Lock()
+		s.uploadsListed = &listed
+		s.mu.Unlock()
+	}
+	return listed
+}
+
 func orStays(err error) error {
 	if err == nil {
 		return errors.New("the store says that it is done, and lists it still")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,6 +40,7 @@ func TestS3Scripts(t *testing.T) {
 			"keys":      servers.keys,
 			"uploads":   servers.uploads,
 			"refuse":    servers.refuse,
+			"later":     servers.later,
 		},
 	})
 }
@@ -80,6 +82,16 @@ func (s *servers) uploads(ts *testscript.TestScript, neg bool, args []string) {
 	if open := s.of(ts).Uploads(); neg || len(args) != 1 || strconv.Itoa(len(open)) != args[0] {
 		ts.Fatalf("open uploads: %q, want %q", open, args)
 	}
+}
+
+// later sets the store's clock forward: later DURATION.
+func (s *servers) later(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: later DURATION")
+	}
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	s.of(ts).Advance(d)
 }
 
 // refuse makes the store refuse something from now on: "classes", operations that

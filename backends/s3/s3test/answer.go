@@ -76,7 +76,7 @@ func (s *Server) answer(r *http.Request, q Quirks, op, bucket, key string) answe
 	case "GetObject", "HeadObject":
 		return s.getObject(r, q, op, key)
 	case "DeleteObject":
-		delete(s.objects, key)
+		s.delete(key)
 		return answer{status: 204}
 	case "CopyObject":
 		return s.copyObject(r, q, key)
@@ -292,7 +292,7 @@ func (s *Server) deleteObjects(q Quirks, in received) answer {
 			res.Error = append(res.Error, keyError{o.Key, "AccessDenied", "Access Denied"})
 			continue
 		}
-		delete(s.objects, o.Key)
+		s.delete(o.Key)
 		if !v.Quiet && !q.QuietDelete {
 			res.Deleted = append(res.Deleted, o)
 		}

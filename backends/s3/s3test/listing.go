@@ -49,7 +49,8 @@ func (s *Server) listObjects(q url.Values) answer {
 	}
 	after, _ := url.QueryUnescape(q.Get("continuation-token"))
 	last := ""
-	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
+	objects := s.listed()
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
 		if !strings.HasPrefix(key, q.Get("prefix")) || key == hidden {
 			continue
 		}
@@ -73,8 +74,12 @@ func (s *Server) listObjects(q url.Values) answer {
 			res.CommonPrefixes = append(res.CommonPrefixes, commonPrefix{encode(name)})
 			continue
 		}
-		o := s.objects[key]
-		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), o.etag, o.size, o.Class})
+		o := objects[key]
+		etag := o.etag
+		if s.quirks.OddETags {
+			etag = etagOf([]byte(etag))
+		}
+		res.Contents = append(res.Contents, listedObject{encode(key), stamp(o.modified), etag, o.size, o.Class})
 	}
 	return xmlAnswer(res)
 }

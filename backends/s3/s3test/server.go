@@ -46,16 +46,23 @@ type Quirks struct {
 	Token  func(last string) string   // what names the page of keys after a key; nil = the key
 	Prefix func(prefix string) string // for which prefix keys are listed instead; nil = the same
 
+	OddETags    bool // a listing gives others than the rest of the answers
+	KeepDeleted bool // a request that deletes is answered with a yes, and nothing is done
 	IgnoreRange bool // all of an object is sent to who asks for its rest
 	Overlap     bool // a page of keys begins with the last key of the one before
 	StaleLists  int  // so many listings do not show the newest object
 	HideLists   int  // so many listings do not show HideKey
 	HideKey     string
-	Discard     bool // bytes are counted and checked, not kept
-	Versioned   bool
-	NoClasses   bool // storage classes are answered with 400
-	NoKeys      bool // encryption on the server is answered with 501, as by MinIO without a KMS
-	NoLock      bool // the bucket has no object lock
+
+	// Lag is how far behind a listing shows a key. It is asked anew for each key of each
+	// listing, and must be set from the start. Requests for one object never lag.
+	Lag func(key string) time.Duration
+
+	Discard   bool // bytes are counted and checked, not kept
+	Versioned bool
+	NoClasses bool // storage classes are answered with 400
+	NoKeys    bool // encryption on the server is answered with 501, as by MinIO without a KMS
+	NoLock    bool // the bucket has no object lock
 
 	// Deny answers a request with 403. Fault is asked before a request is looked at.
 	// Both get the name of the operation, such as "PutObject", and the key.
@@ -91,6 +98,7 @@ const (
 	Skewed               // 403 RequestTimeTooSkewed
 	Moved                // 301, the bucket is in eu-west-1
 	Babble               // 503, and one more answer that nobody has asked for
+	EmptyList            // a listing, as if nothing were in the bucket
 	Page                 // 200 and the page of a proxy, nothing is done
 	Blank                // 200 and nothing else, nothing is done
 	Missing              // 404 and the page of a proxy, nothing is done
@@ -110,6 +118,7 @@ type Server struct {
 	quirks  Quirks
 	clock   func() time.Time
 	objects map[string]*object
+	history map[string][]version // of each key, when listings lag
 	uploads map[string]*upload
 	counts  map[string]int
 	serial  int
@@ -144,7 +153,7 @@ func New(t testing.TB, q Quirks) *Server {
 	t.Helper()
 	s := &Server{
 		Bucket: "bucket", quirks: q, clock: time.Now, done: make(chan struct{}),
-		objects: map[string]*object{}, uploads: map[string]*upload{}, counts: map[string]int{},
+		objects: map[string]*object{}, history: map[string][]version{}, uploads: map[string]*upload{}, counts: map[string]int{},
 	}
 	s.serve("127.0.0.1:0")
 	t.Cleanup(func() {
@@ -297,6 +306,46 @@ func (s *Server) store(key string, o *object) {
 		o.Class = "STANDARD"
 	}
 	s.objects[key] = o
+	s.remember(key, o)
+}
+
+func (s *Server) delete(key string) {
+	if s.objects[key] != nil && !s.quirks.KeepDeleted {
+		delete(s.objects, key)
+		s.remember(key, nil)
+	}
+}
+
+// version is what was at a key from some time on; nil = nothing.
+type version struct {
+	since time.Time
+	*object
+}
+
+func (s *Server) remember(key string, o *object) {
+	if s.quirks.Lag != nil {
+		s.history[key] = append(s.history[key], version{s.clock(), o})
+	}
+}
+
+// listed is what a listing shows.
+func (s *Server) listed() map[string]*object {
+	if s.quirks.Lag == nil {
+		return s.objects
+	}
+	shown := map[string]*object{}
+	for key, versions := range s.history {
+		at := s.clock().Add(-s.quirks.Lag(key))
+		for _, v := range slices.Backward(versions) {
+			if !v.since.After(at) {
+				if v.object != nil {
+					shown[key] = v.object
+				}
+				break
+			}
+		}
+	}
+	return shown
 }
 
 // operation names a request.
@@ -359,6 +408,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	a := s.answer(r, q, op, bucket, key)
+	if fault == EmptyList {
+		a = (&Server{Bucket: s.Bucket}).listObjects(r.URL.Query())
+	}
 	s.reply(w, r, a, fault)
 }
 
