@@ -524,3 +524,14 @@ func TestNextCopyKnowsTheSize(t *testing.T) {
 		t.Errorf("got %d parts, want 2", n)
 	}
 }
+
+// Whoever looks at a copy that is being made sees the name that its host goes by.
+func TestOpenNamesTheHost(t *testing.T) {
+	srv := s3test.New(t, s3test.Quirks{})
+	o := small(t, srv)
+	o.Host = "blue"
+	begin(t, open(t, o), copy1)
+	if got, _ := srv.Get("web1/daily/" + copy1 + "/.palhm/open.json"); !strings.Contains(got, `"host":"blue"`) {
+		t.Errorf("got %s, want the host blue", got)
+	}
+}
