@@ -2,7 +2,6 @@ package localfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -28,26 +27,12 @@ func (s *Store) Lock(ctx context.Context, owner backends.Owner, wait time.Durati
 	return file.Lock(ctx, owner, wait)
 }
 
-func openLock(root *dir) (*os.File, error) {
-	var f *os.File
-	err := root.call("open", lockName, func(fd int) error {
-		got, err := unix.Openat(fd, lockName, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
-		if err == nil {
-			f = os.NewFile(uintptr(got), root.at(lockName))
-		}
+func openLock(root *dir) (f *os.File, err error) {
+	err = root.call("open", lockName, func(fd int) (err error) {
+		f, err = flock.Open(fd, lockName, root.at(lockName))
 		return err
 	})
-	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s is a symbolic link, want a plain file: remove it", root.at(lockName))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("%s is not a plain file: remove it", root.at(lockName))
-	}
-	return f, nil
+	return f, err
 }
 
 func isCurrent(root *dir, f *os.File) bool {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"palhm/backends"
 )
 
@@ -128,12 +130,23 @@ func TestLockFile(t *testing.T) {
 	plant(t, outside, "x")
 	me := backends.Owner{PID: os.Getpid(), Host: "host"}
 
-	root := t.TempDir()
-	if err := os.Symlink(outside, root+"/.palhm.lock"); err != nil {
-		t.Fatal(err)
+	for want, put := range map[string]func(path string) error{
+		"symbolic link":              func(path string) error { return os.Symlink(outside, path) },
+		"hard link, one of 2 names":  func(path string) error { return os.Link(outside, path) },
+		"no plain file: remove it":   func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"it is no plain file":        func(path string) error { return os.Mkdir(path, 0o700) },
+		"is no plain file: remove":   func(path string) error { return bindSocket(t, path) },
+		"it belongs to the user 123": func(path string) error { return plantForeign(t, path) },
+	} {
+		root := t.TempDir()
+		if err := put(root + "/.palhm.lock"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newStore(t, root).Lock(t.Context(), me, 0)
+		if os.Geteuid() == 0 || !strings.Contains(want, "123") {
+			wantError(t, err, want)
+		}
 	}
-	_, err := newStore(t, root).Lock(t.Context(), me, 0)
-	wantError(t, err, "symbolic link")
 	if data, _ := os.ReadFile(outside); string(data) != "x" {
 		t.Errorf("a link was followed: got %q", data)
 	}
@@ -151,6 +164,26 @@ func TestLockFile(t *testing.T) {
 		}
 		release()
 	}
+}
+
+func bindSocket(t *testing.T, path string) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	t.Chdir(filepath.Dir(path)) // the address has room for 108 bytes
+	return unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Base(path)})
+}
+
+// plantForeign makes a file of another user in a sticky directory, as far as it may.
+func plantForeign(t *testing.T, path string) error {
+	plant(t, path, "")
+	err := os.Chown(path, 123, 123)
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return errors.Join(err, os.Chmod(filepath.Dir(path), os.ModeSticky|0o777))
 }
 
 // TestKill kills a process that makes and removes copies, at random moments. Every

@@ -2,20 +2,15 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"palhm/backends"
 	"palhm/backends/internal/flock"
 )
-
-// systemLocks is where a lock file lies when this user may write there.
-const systemLocks = "/run/lock/palhm"
 
 // Lock takes the flock(2) on a file of this host that is named after the endpoint,
 // the bucket and ROOT.
@@ -42,22 +37,20 @@ func (s *Store) lockDir() (string, error) {
 	if s.opt.LockDir != "" {
 		return s.opt.LockDir, os.MkdirAll(s.opt.LockDir, 0o700)
 	}
-	err := os.MkdirAll(systemLocks, 0o700)
-	if err == nil && unix.Access(systemLocks, unix.W_OK) == nil {
-		return systemLocks, nil
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		dir = filepath.Join(dir, "palhm")
-		return dir, os.MkdirAll(dir, 0o700)
-	}
-	if err == nil {
-		err = errors.New("no write permission")
-	}
-	return "", fmt.Errorf("make %s: %w; set XDG_RUNTIME_DIR to a directory of this user", systemLocks, err)
+	return flock.Dir("/run/lock", os.Getenv("XDG_RUNTIME_DIR"))
 }
 
 func openLock(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	f, err := flock.Open(int(dir.Fd()), filepath.Base(path), path)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return f, nil
 }
 
 func isCurrent(path string, f *os.File) bool {

@@ -51,7 +51,7 @@ type Options struct {
 	Memory *Budget // shared by the stores of a process; nil = one of its own, of DefaultMemory
 	Runs   *Runs   // likewise; nil = its own
 
-	LockDir  string // where lock files are; "" = /run/lock/palhm, else below $XDG_RUNTIME_DIR
+	LockDir  string // where lock files are; "" = as flock.Dir chooses
 	StateDir string // where the journal of uploads is; "" = as host.StateDir
 
 	Heartbeat time.Duration // between two signs of life of a copy; 0 = 3 minutes
