@@ -124,20 +124,30 @@ func ReadManifest(r io.Reader, prefix string) (*Manifest, error) {
 	return m, nil
 }
 
-// ReadInfo reads of a manifest what List tells, with the same checks. Every run lists
-// every copy, so it takes no memory for the commands, and not much more than the file
-// is long whatever that says: of "{},{},{}" a Manifest takes forty times as much.
-func ReadInfo(r io.Reader, prefix string) (Info, error) {
+// ReadOutline reads of a manifest what a listing needs, with the same checks: of each
+// object only Path, Size and SHA256. Every run lists every copy, so it takes no memory for
+// the commands, and not much more than the file is long whatever that says: of "{},{},{}" a
+// Manifest takes forty times as much.
+func ReadOutline(r io.Reader, prefix string) (*Manifest, error) {
 	var o outline
 	if err := readJSON(r, prefix, &o); err != nil {
-		return Info{}, err
+		return nil, err
 	}
 	m := Manifest{Version: o.Version, Host: o.Host, Task: o.Task, Prefix: o.Prefix, Objects: make([]ObjectRecord, len(o.Objects))}
 	for i, rec := range o.Objects {
-		m.Objects[i] = ObjectRecord(rec)
+		m.Objects[i] = ObjectRecord{Path: rec.Path, Size: rec.Size, SHA256: rec.SHA256}
 	}
 	if err := m.check(prefix); err != nil {
-		return Info{}, fmt.Errorf("read manifest of %s: %w", prefix, err)
+		return nil, fmt.Errorf("read manifest of %s: %w", prefix, err)
+	}
+	return &m, nil
+}
+
+// ReadInfo reads of a manifest what List tells, as ReadOutline does.
+func ReadInfo(r io.Reader, prefix string) (Info, error) {
+	m, err := ReadOutline(r, prefix)
+	if err != nil {
+		return Info{}, err
 	}
 	t, _, err := ParsePrefix(prefix)
 	if err != nil {
@@ -146,7 +156,7 @@ func ReadInfo(r io.Reader, prefix string) (Info, error) {
 	return Info{Prefix: prefix, Time: t, Size: m.Size(), Objects: len(m.Objects), Host: m.Host, Task: m.Task}, nil
 }
 
-// outline is what ReadInfo needs of a manifest.
+// outline is what ReadOutline needs of a manifest.
 type outline struct {
 	Version int             `json:"version"`
 	Host    string          `json:"host"`
@@ -155,7 +165,11 @@ type outline struct {
 	Objects []objectOutline `json:"objects"`
 }
 
-type objectOutline ObjectRecord
+type objectOutline struct {
+	Path   string
+	Size   int64
+	SHA256 string
+}
 
 // UnmarshalJSON refuses at once what is no object, instead of after the last of many.
 func (o *objectOutline) UnmarshalJSON(data []byte) error {
@@ -167,8 +181,8 @@ func (o *objectOutline) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	o.Path, o.Size, o.SHA256 = fields.Path, fields.Size, fields.SHA256
-	return (*ObjectRecord)(o).check()
+	*o = objectOutline(fields)
+	return (&ObjectRecord{Path: o.Path, Size: o.Size, SHA256: o.SHA256}).check()
 }
 
 func readJSON(r io.Reader, prefix string, to any) error {

@@ -263,6 +263,9 @@ type cached struct {
 	info backends.Info
 }
 
+// largeManifest is how many bytes a manifest has that is read by itself.
+const largeManifest = 8 << 20
+
 // readInfo reads a manifest. When it has just gone, the Prefix of what is returned
 // is empty.
 func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (backends.Info, error) {
@@ -273,6 +276,10 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (ba
 	etag := aws.ToString(o.ETag) + aws.ToTime(o.LastModified).String()
 	if known.etag == etag {
 		return known.info, nil
+	}
+	if aws.ToInt64(o.Size) > largeManifest { // one at a time, or several fill the memory
+		s.large.Lock()
+		defer s.large.Unlock()
 	}
 	r, err := s.open(ctx, aws.ToString(o.Key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -286,7 +293,7 @@ func (s *Store) readInfo(ctx context.Context, info backends.Info, st *state) (ba
 		return info, err
 	}
 	defer r.Close()
-	m, err := backends.ReadManifest(r, info.Prefix)
+	m, err := backends.ReadOutline(r, info.Prefix)
 	if broken := r.(*reader).broken; broken != nil {
 		return info, broken
 	}

@@ -98,6 +98,7 @@ type Store struct {
 	oneByOne      bool  // the store cannot delete several keys in one request
 	owes          bool  // Recover was not done with all that the journal says
 
+	large    sync.Mutex                // held while a large manifest is read
 	answered atomic.Pointer[time.Time] // when the store last answered; nil = not yet
 
 	self  func() identity // of this process
