@@ -103,7 +103,11 @@ func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) er
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err = a.send(ctx, b.MUA, message); err != nil {
+	err = a.send(ctx, b.MUA, message)
+	switch cause := context.Cause(ctx); {
+	case err != nil && cause != nil && !errors.Is(err, cause):
+		err = fmt.Errorf("send the boot report: stopped: %w; before that: %w", cause, err)
+	case err != nil:
 		err = fmt.Errorf("send the boot report: %w", err)
 	}
 	// Whoever has the report must not get it again and again because another has not.

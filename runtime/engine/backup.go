@@ -20,7 +20,7 @@ import (
 // the copy is safe, has no part in the task's own time limit.
 func (r *run) backup(outer, ctx context.Context, t *plan.Task, at *level) error {
 	backend := t.Backup.Backends[0]
-	fail := func(err error) error { return &Error{Task: t.Name, Pos: t.Pos, Err: err} }
+	fail := func(err error) error { return &Error{Task: t.Name, Pos: t.Pos, Err: because(ctx, err)} }
 	store, err := r.Open(backend)
 	if err != nil {
 		return fail(err)

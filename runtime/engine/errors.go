@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,3 +74,14 @@ func isTimeout(err error) bool {
 // errSibling is the cause with which the running objects are stopped when another
 // object of their backup has failed.
 var errSibling = errors.New("another object of the backup failed")
+
+// because adds to an error why ctx has ended, if it has and the error does not say so:
+// what has failed by itself in that moment does not hide that a signal or a time limit
+// ended the run. An object that another one stopped keeps its own error.
+func because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || cause == errSibling || errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("stopped: %w; before that: %w", cause, err)
+}

@@ -62,12 +62,15 @@ func (m *maker) make(ctx context.Context, o *plan.Object, group int) made {
 				"duration", time.Duration(record.Seconds*float64(time.Second)).Round(time.Millisecond))
 			return made{object: o, group: group, record: record}
 		}
+		failed := func() made {
+			return made{object: o, group: group, err: &Error{Task: m.task.Name, Object: o.Path, Pos: o.Pos, Err: because(ctx, err)}}
+		}
 		if left == 0 || ctx.Err() != nil {
-			return made{object: o, group: group, err: &Error{Task: m.task.Name, Object: o.Path, Pos: o.Pos, Err: err}}
+			return failed()
 		}
 		m.Log.Warn("object failed, trying again", "task", m.task.Name, "object", o.Path, "error", err, "attempts_left", left, "after", pause)
 		if m.sleep(ctx, pause) != nil {
-			return made{object: o, group: group, err: &Error{Task: m.task.Name, Object: o.Path, Pos: o.Pos, Err: err}}
+			return failed()
 		}
 		pause = min(2*pause, longestPause)
 	}

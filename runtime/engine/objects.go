@@ -15,7 +15,7 @@ func (m *maker) list(ctx context.Context, group int) made {
 	m.mu.Unlock()
 	objects, err := g.Make.Func.Objects(ctx, c)
 	if err != nil {
-		return made{group: group, err: m.groupError(g, err)}
+		return made{group: group, err: m.groupError(g, because(ctx, err))}
 	}
 	m.Log.Debug("group has its objects", "task", m.task.Name, "group", g.Name, "objects", len(objects))
 	return made{group: group, objects: objects}

@@ -145,7 +145,7 @@ func spare(ctx context.Context, store backends.Store, result rotate.Result) erro
 // left a copy in place are in the second result.
 func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Removed, problems []string, err error) {
 	fail := func(err error) ([]report.Removed, []string, error) {
-		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: err}
+		return gone, problems, &Error{Task: t.Name, Pos: t.Pos, Err: because(ctx, err)}
 	}
 	if err := e.checkHost(t); err != nil {
 		return nil, nil, err

@@ -28,7 +28,7 @@ func (r *run) routine(ctx context.Context, t *plan.Task, at *level) error {
 			return nil
 		}
 		if err != nil {
-			return &Error{Task: t.Name, Step: i + 1, Pos: s.Pos, Err: err}
+			return &Error{Task: t.Name, Step: i + 1, Pos: s.Pos, Err: because(ctx, err)}
 		}
 	}
 	return nil
