@@ -26,7 +26,7 @@ type signals struct {
 	ctx    context.Context // ends with a signalError
 	hurry  chan struct{}   // closed by the second signal
 	cancel context.CancelCauseFunc
-	onUser func() // is called for SIGUSR1
+	asked  chan struct{} // tells of SIGUSR1
 
 	in    chan os.Signal
 	marks chan struct{} // tells of marker
@@ -43,18 +43,30 @@ type signals struct {
 // lowest number first, so that all others have been noted when it comes.
 const marker = syscall.Signal(64)
 
-// watchSignals begins to heed signals. The caller calls stop once.
+// watchSignals begins to heed signals, and calls onUser for SIGUSR1. What onUser prints
+// may have no reader, so it holds up no other signal, nor stop; what comes while it is at
+// work is one request. The caller calls stop once.
 func watchSignals(parent context.Context, onUser func()) *signals {
 	w := &signals{
-		hurry:  make(chan struct{}),
-		onUser: onUser,
-		in:     make(chan os.Signal, 64), // what finds it full is lost
-		marks:  make(chan struct{}, 1),
-		done:   make(chan struct{}),
+		hurry: make(chan struct{}),
+		asked: make(chan struct{}, 1),
+		in:    make(chan os.Signal, 64), // what finds it full is lost
+		marks: make(chan struct{}, 1),
+		done:  make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
 	w.catch(syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go w.heed()
+	go func() {
+		for {
+			select {
+			case <-w.asked:
+				onUser()
+			case <-w.done:
+				return
+			}
+		}
+	}()
 	return w
 }
 
@@ -79,13 +91,18 @@ func (w *signals) heed() {
 	for received := range w.in {
 		switch s := received.(syscall.Signal); {
 		case s == marker:
-			select {
-			case w.marks <- struct{}{}:
-			default:
-			}
+			tell(w.marks)
 		case !w.note(plan.Signal(s)):
 			w.act(s)
 		}
+	}
+}
+
+// tell never waits: c holds what was not heard yet.
+func tell(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -107,7 +124,7 @@ func (w *signals) note(s plan.Signal) bool {
 func (w *signals) act(s syscall.Signal) {
 	switch s {
 	case syscall.SIGUSR1:
-		w.onUser()
+		tell(w.asked)
 	case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU:
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP) //nolint:errcheck // a process may stop itself
 	default:

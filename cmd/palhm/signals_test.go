@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"palhm/runtime/plan"
 )
@@ -74,4 +75,20 @@ func catch(s plan.Signal) chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.Signal(s))
 	return c
+}
+
+// Whoever asks for the progress and does not read it makes palhm deaf to nothing.
+func TestProgressThatNobodyReads(t *testing.T) {
+	asked, read := make(chan struct{}), make(chan struct{})
+	defer close(read)
+	w := watchSignals(t.Context(), func() { close(asked); <-read })
+	send(t, plan.Signal(syscall.SIGUSR1))
+	<-asked
+	send(t, term)
+	select {
+	case <-w.ctx.Done():
+	case <-time.After(patience):
+		t.Fatal("SIGTERM has not ended the run")
+	}
+	w.stop()
 }

@@ -127,7 +127,7 @@ func (e *Engine) lock(ctx context.Context, store backends.Store, task string) (r
 	if !ok {
 		return func() error { return nil }, nil
 	}
-	owner := backends.Owner{PID: os.Getpid(), Host: e.Host, Task: task, Since: e.now(), Process: process()}
+	owner := backends.Owner{PID: os.Getpid(), Host: e.Host, Task: task, Since: e.now().UTC(), Process: process()}
 	return l.Lock(ctx, owner, e.Wait)
 }
 
@@ -158,7 +158,7 @@ func (r *run) begin(ctx context.Context, store backends.Store, t *plan.Task) (*o
 	deadline := r.now().Add(prefixWait)
 	for {
 		now := r.now()
-		start := now.Truncate(time.Second)
+		start := now.UTC().Truncate(time.Second)
 		prefix := backends.FormatPrefix(start, t.Backup.Prefix)
 		if start.After(newest.Time) {
 			c, err := store.Begin(ctx, prefix)

@@ -68,13 +68,14 @@ const cleanupTime = 10 * time.Minute
 // another run has the root, and the cause of ctx when that ended the run.
 func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*report.Run, error) {
 	ctx = backends.WithHurry(ctx, e.Hurry)
-	r := &run{Engine: e, site: site, mask: new(mask), report: &report.Run{Task: task.Name, Start: e.now()}}
+	start := e.now()
+	r := &run{Engine: e, site: site, mask: new(mask), report: &report.Run{Task: task.Name, Start: start.UTC()}}
 	defer r.unmask()
 	err := e.checkHost(task)
 	if err == nil {
 		err = r.task(ctx, task, nil)
 	}
-	r.report.End = e.now()
+	r.report.End = e.endOf(start).UTC()
 	return r.report, err
 }
 
@@ -143,12 +144,18 @@ func (r *run) after(t *plan.Task, msg string) {
 	r.report.After = append(r.report.After, t.Name+": "+msg)
 }
 
+// now keeps the monotonic reading of the real clock, which UTC would drop: a clock that is
+// set while a task runs changes no duration. What is recorded is converted there.
 func (e *Engine) now() time.Time {
 	if e.Now != nil {
-		return e.Now().UTC()
+		return e.Now()
 	}
-	return time.Now().UTC()
+	return time.Now()
 }
+
+// endOf is the time when what began at start has ended. It is no earlier, also when the
+// clock was set back meanwhile.
+func (e *Engine) endOf(start time.Time) time.Time { return start.Add(e.now().Sub(start)) }
 
 func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {

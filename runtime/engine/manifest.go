@@ -17,7 +17,7 @@ func (r *run) manifest(c *openCopy, t *plan.Task, records []backends.ObjectRecor
 		Task:    t.Name,
 		Prefix:  c.prefix,
 		Start:   c.start,
-		End:     r.now(),
+		End:     r.endOf(c.begun).UTC(),
 		Objects: records,
 	}
 }

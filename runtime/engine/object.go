@@ -99,7 +99,7 @@ func (m *maker) attempt(ctx context.Context, o *plan.Object) (backends.ObjectRec
 		Size:      stored.Size,
 		SHA256:    stored.SHA256,
 		CRC64NVME: stored.CRC64NVME,
-		Start:     start,
+		Start:     start.UTC(),
 		Seconds:   m.now().Sub(start).Seconds(),
 		Stages:    stageRecords(o.Pipeline, p.Results()),
 		Inverse:   inverseRecords(o.Pipeline),

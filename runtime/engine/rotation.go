@@ -14,7 +14,7 @@ import (
 )
 
 func (e *Engine) query(t *plan.Task) rotate.Query {
-	return rotate.Query{Host: e.Host, Task: t.Name, Now: e.now(), Limits: t.Backup.Backends[0].Limits}
+	return rotate.Query{Host: e.Host, Task: t.Name, Now: e.now().UTC(), Limits: t.Backup.Backends[0].Limits}
 }
 
 // rotate removes old copies after a copy was committed. Only the end of ctx is
