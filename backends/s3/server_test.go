@@ -54,6 +54,9 @@ func tool(t testing.TB, name string) string {
 	if os.Getenv("PALHM_TEST_TOOLS") == "" {
 		path, err = exec.LookPath(name)
 	}
+	if err != nil && name == "rclone" {
+		t.Skip("needs rclone, which only scripts/test --full builds")
+	}
 	if err != nil {
 		t.Skip("needs " + name)
 	}
@@ -82,6 +85,10 @@ func serveAs(t testing.TB, name string, ca *authority) *server {
 	case "minio":
 		s.args = []string{path, "server", "--quiet", "--address", addr, s.dir}
 		s.env = []string{"MINIO_ROOT_USER=palhmtest", "MINIO_ROOT_PASSWORD=palhmsecret", "MINIO_UPDATE=off", "HOME=" + s.dir}
+	case "gofakes3":
+		s.args = []string{path, "-quiet", "-backend", "memory", "-host", addr}
+	case "rclone":
+		s.args = []string{path, "serve", "s3", "--addr", addr, "--auth-key", "palhmtest,palhmsecret", "--config", "/nonexistent", s.dir}
 	}
 	if ca != nil {
 		dir := t.TempDir()
@@ -166,6 +173,12 @@ func settle(t testing.TB, s *s3.Store) {
 // left lists what a bucket holds, open uploads of a key included.
 func (s *server) left(t testing.TB, below string, uploads ...string) (keys []string) {
 	t.Helper()
+	return append(s.keys(t, below), s.uploads(t, append(uploads, below))...)
+}
+
+// keys lists the objects.
+func (s *server) keys(t testing.TB, below string) (keys []string) {
+	t.Helper()
 	c := s.client(t)
 	pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{Bucket: aws.String("bucket"), Prefix: &below})
 	for pages.HasMorePages() {
@@ -177,16 +190,23 @@ func (s *server) left(t testing.TB, below string, uploads ...string) (keys []str
 			keys = append(keys, *o.Key)
 		}
 	}
-	for _, key := range append(uploads, below) {
+	return keys
+}
+
+// uploads lists the open uploads below keys.
+func (s *server) uploads(t testing.TB, keys []string) (open []string) {
+	t.Helper()
+	c := s.client(t)
+	for _, key := range keys {
 		out, err := c.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: aws.String("bucket"), Prefix: &key})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, u := range out.Uploads {
-			keys = append(keys, "upload of "+*u.Key)
+			open = append(open, "upload of "+*u.Key)
 		}
 	}
-	return keys
+	return open
 }
 
 var servers = []string{"versitygw", "minio"}
@@ -194,6 +214,64 @@ var servers = []string{"versitygw", "minio"}
 func onServers(t *testing.T, f func(t *testing.T, s *server)) {
 	for _, name := range servers {
 		t.Run(name, func(t *testing.T) { f(t, serve(t, name)) })
+	}
+}
+
+// TestLifeOnEveryStore: a run, a rotation and a clean-up after a kill, also on stores that
+// keep no conditions or list no uploads.
+func TestLifeOnEveryStore(t *testing.T) {
+	for _, name := range append(servers, "gofakes3", "rclone") {
+		t.Run(name, func(t *testing.T) {
+			srv := serve(t, name)
+			o := srv.options(t, "web1/daily")
+			s := open(t, o)
+			s.SetHost("a", "boot", 1<<30) // no process has this id
+			python := "web1/daily/2021-01-01T00:00:00+00:00/python"
+			if _, err := srv.client(t).PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("bucket"), Key: &python, Body: strings.NewReader("x")}); err != nil {
+				t.Fatal(err)
+			}
+			makeCopy(t, s, copy1)
+			c := begin(t, s, copy2)
+			big, err := backends.Put(t.Context(), c, "d/big + one", stream(2*part+1, nil), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := backends.Commit(t.Context(), c, manifest(copy2, put(t, c, "a", "x"), record("d/big + one", big))); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("warnings: %q", c.(backends.Warner).Warnings())
+			if err := s.Remove(t.Context(), copy1); err != nil {
+				t.Error(err)
+			}
+			c = begin(t, s, "2022-05-03T00:00:00+00:00")
+			put(t, c, "a", "x")
+			if _, err := backends.Put(t.Context(), c, "big", stream(2*part+1, nil), 0); err != nil {
+				t.Error(err)
+			}
+			s3.Drop(c)
+			next := open(t, o)
+			next.SetHost("a", "boot", 1<<30+1)
+			wantCopies(t, next, "2021-01-01T00:00:00+00:00", copy2)
+			settle(t, next)
+			wantCopies(t, next, "2021-01-01T00:00:00+00:00", copy2)
+			r, err := next.Open(t.Context(), copy2, "d/big + one")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if err := same(r, stream(2*part+1, nil)); err != nil {
+				t.Error(err)
+			}
+			if err := next.Remove(t.Context(), copy2); err != nil {
+				t.Error(err)
+			}
+			settle(t, next)
+			for _, key := range srv.keys(t, "web1/") {
+				if key != python {
+					t.Errorf("%s is left", key)
+				}
+			}
+		})
 	}
 }
 
