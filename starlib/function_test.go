@@ -20,6 +20,8 @@ type fakeRuntime struct {
 	ran []string
 	log []string
 	run func(ctx context.Context, s plan.Step) (*plan.Result, error) // nil = as above
+	// logs is called for each line that is logged; nil = nothing is.
+	logs func()
 }
 
 func (f *fakeRuntime) Run(ctx context.Context, s plan.Step, _ plan.RunOptions) (*plan.Result, error) {
@@ -40,6 +42,9 @@ func (f *fakeRuntime) Log(_ plan.Pos, _ plan.LogLevel, msg string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = append(f.log, msg)
+	if f.logs != nil {
+		f.logs()
+	}
 }
 
 func (f *fakeRuntime) Sigmask(context.Context, plan.Pos, plan.Sigmask) error { return nil }
@@ -307,7 +312,7 @@ routine("t", f)
 				<-ctx.Done()
 				return new(plan.Result), errors.New("killed")
 			}}
-			time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+			rt.logs = func() { time.AfterFunc(20*time.Millisecond, func() { cancel(cause) }) } // once it has begun
 			err := f.Run(ctx, rt)
 			if !errors.Is(err, cause) || !strings.Contains(err.Error(), "stopped: told to stop") {
 				t.Errorf("got %v, want the cause", err)
