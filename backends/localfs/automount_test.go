@@ -118,13 +118,13 @@ func childAutomount(args []string) error {
 	if err := unix.Mount("palhm-test", point, "autofs", 0, options); err != nil {
 		return err
 	}
-	root, err := os.Open(point)
+	root, err := unix.Open(point, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	go func() {
 		io.Copy(io.Discard, os.Stdin) //nolint:errcheck
-		root.Close()
+		unix.Close(root)
 		for unix.Unmount(point, unix.MNT_DETACH) == nil { // the disk, then the automount point
 		}
 		os.Exit(0)
@@ -141,7 +141,7 @@ func childAutomount(args []string) error {
 		if disk != "" && unix.Mount(disk, point, "", unix.MS_BIND, "") == nil {
 			answer = ready
 		}
-		if err := unix.IoctlSetInt(int(root.Fd()), answer, int(token)); err != nil {
+		if err := unix.IoctlSetInt(root, answer, int(token)); err != nil {
 			return fmt.Errorf("answer the request: %w", err)
 		}
 	}
