@@ -19,6 +19,7 @@ type rule struct {
 var rules = []rule{
 	{pkg: "runtime/plan", why: "a plan is plain data, so that it can be printed, stored and run elsewhere"},
 	{pkg: "runtime/shell", why: "writing a command down needs nothing else"},
+	{pkg: "runtime/fault", why: "catching a panic needs nothing else"},
 	{pkg: "runtime/words", why: "writing a size or a text down needs nothing else"},
 	{pkg: "runtime/host", why: "facts of the host have one reader each, which everything may use and which knows nothing of palhm", never: []string{"os/exec"}},
 	{pkg: "runtime/proc", may: []string{"runtime/host", "runtime/shell"}, why: "starting processes must be understood and tested without knowing of backups"},
@@ -31,7 +32,7 @@ var rules = []rule{
 	{pkg: "runtime/simulate", may: []string{"runtime/plan"}, why: "what a test says and learns is plain data: nothing that starts a process or reaches storage may be near"},
 	{pkg: "runtime/player", may: []string{"runtime/plan", "runtime/shell", "runtime/proc", "runtime/report", "runtime/secret", "runtime/simulate", "runtime/engine", "backends"},
 		why: "a test plays the engine in a world of its own: the host's files, network and clock are not in it", never: []string{"go.starlark.net", "os", "net"}},
-	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/host", "runtime/proc", "runtime/words", "runtime/rotate", "runtime/report", "runtime/secret", "backends"},
+	{pkg: "runtime/engine", may: []string{"runtime/plan", "runtime/fault", "runtime/host", "runtime/proc", "runtime/words", "runtime/rotate", "runtime/report", "runtime/secret", "backends"},
 		why: "the engine runs any plan on any backend: it knows neither the language nor one kind of storage", never: []string{"go.starlark.net"}},
 	{pkg: "starlib", may: []string{"runtime/plan", "runtime/host", "runtime/shell", "runtime/simulate", "starlib/std"}, why: "loading a site starts no process and touches no backend, and neither does playing it for a test"},
 	{pkg: "starlib/std", why: "it is the text of the standard modules and nothing else"},
@@ -52,7 +53,7 @@ var rules = []rule{
 	{pkg: "backends/all", may: []string{"backends", "backends/null", "backends/localfs", "backends/s3", "backends/mail", "backends/mail/stdout", "backends/mail/mailx",
 		"backends/mail/smtp", "backends/mail/sns", "runtime/plan", "runtime/secret"}, why: "it is the list of backends and mailers"},
 	{pkg: "scripts/bench", why: "it measures the program from outside, as a user would"},
-	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/host", "runtime/proc", "runtime/shell", "runtime/words", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/secret", "runtime/boot", "runtime/history", "runtime/dnssec", "runtime/player", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
+	{pkg: "cmd/palhm", may: []string{"starlib", "runtime/plan", "runtime/fault", "runtime/host", "runtime/proc", "runtime/shell", "runtime/words", "runtime/engine", "runtime/rotate", "runtime/report", "runtime/secret", "runtime/boot", "runtime/history", "runtime/dnssec", "runtime/player", "backends", "backends/mail", "backends/all", "backends/s3/iam"},
 		why: "the command reaches a concrete backend through backends/all only; it prints what backends/s3/iam writes"},
 }
 

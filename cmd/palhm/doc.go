@@ -231,7 +231,7 @@
 //	A site may ask for a notice by mail with settings(on_failure = ..., on_success = ...):
 //	see "palhm help notice". A rehearsal with --null sends none.
 //
-//	SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
+//	SIGINT, SIGTERM, SIGHUP and SIGQUIT end the run: processes are stopped and the unfinished
 //	copy is removed. A second one no longer waits for the processes, nor for a store that
 //	does not answer, and a third ends palhm at once, for the next run to clean up.
 //	SIGUSR1 prints the progress.
@@ -295,8 +295,12 @@
 //	         alone is above the size limit, a notice could not be sent, or the summary not
 //	         be printed
 //	  5      another run holds the lock of the root; see "palhm help run", --wait
-//	  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
-//	         finished was removed; a copy that had been committed is safe
+//	  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 131 SIGQUIT, 143 SIGTERM.
+//	         What was not finished was removed; a copy that had been committed is safe
+//
+//	An internal error of palhm is 1 as well, and -v shows where it happened. What Go
+//	cannot survive, such as a lack of memory, ends palhm with 2 and a text that begins
+//	with "fatal error:" or "panic:". The next run cleans up after that.
 //
 //	Standard error says why. With -q a run that exits with 0 prints nothing.
 package main

@@ -33,8 +33,12 @@ const exitHelp = `The exit codes of palhm:
          alone is above the size limit, a notice could not be sent, or the summary not
          be printed
   5      another run holds the lock of the root; see "palhm help run", --wait
-  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 143 SIGTERM. What was not
-         finished was removed; a copy that had been committed is safe
+  128+n  signal n ended the run: 129 SIGHUP, 130 SIGINT, 131 SIGQUIT, 143 SIGTERM.
+         What was not finished was removed; a copy that had been committed is safe
+
+An internal error of palhm is 1 as well, and -v shows where it happened. What Go
+cannot survive, such as a lack of memory, ends palhm with 2 and a text that begins
+with "fatal error:" or "panic:". The next run cleans up after that.
 
 Standard error says why. With -q a run that exits with 0 prints nothing.
 `

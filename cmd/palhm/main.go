@@ -5,11 +5,16 @@ import (
 	"io"
 	"log"
 	"os"
+
+	"github.com/spf13/cobra"
+
+	"palhm/runtime/fault"
 )
 
 func main() {
 	log.SetFlags(0)
 	setLogin()
+	quit()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -20,9 +25,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := a.command()
 	a.offerTaskFlags(ctx, root, args)
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root)
 	if err != nil {
+		if stack := fault.Stack(err); stack != nil {
+			a.log.Debug(string(stack))
+		}
 		a.report(err)
 	}
 	return exitCode(err)
+}
+
+// execute runs a command. An internal error is a failure as any other.
+func execute(ctx context.Context, c *cobra.Command) (err error) {
+	defer fault.Catch(&err)
+	return c.ExecuteContext(ctx)
 }

@@ -112,7 +112,7 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	case err := <-ended:
 		checkExit(ts, code, err)
 	case <-time.After(limit):
-		process.Signal(syscall.SIGQUIT) //nolint:errcheck // only to see where it hangs
+		process.Signal(syscall.SIGABRT) //nolint:errcheck // only to see where it hangs
 		<-ended
 		ts.Fatalf("%s has not ended\n%s", args[sep+1], ts.ReadFile("err"))
 	}

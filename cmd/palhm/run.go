@@ -54,7 +54,7 @@ safe) and "skipped" (why there was nothing to do).
 A site may ask for a notice by mail with settings(on_failure = ..., on_success = ...):
 see "palhm help notice". A rehearsal with --null sends none.
 
-SIGINT, SIGTERM and SIGHUP end the run: processes are stopped and the unfinished
+SIGINT, SIGTERM, SIGHUP and SIGQUIT end the run: processes are stopped and the unfinished
 copy is removed. A second one no longer waits for the processes, nor for a store that
 does not answer, and a third ends palhm at once, for the next run to clean up.
 SIGUSR1 prints the progress.`,

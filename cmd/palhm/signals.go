@@ -12,10 +12,10 @@ import (
 	"palhm/runtime/plan"
 )
 
-// signals is how palhm heeds signals during a run. SIGINT, SIGTERM and SIGHUP end
-// it, a second one at once. A third has its default action: it ends what can no
-// longer end by itself, such as a palhm whose output nobody reads. The next run on
-// the root cleans up.
+// signals is how palhm heeds signals during a run. SIGINT, SIGTERM, SIGHUP and
+// SIGQUIT end it, a second one at once. A third has its default action, or that of SIGTERM
+// if it is SIGQUIT: it ends what can no longer end by itself, such as a palhm whose output
+// nobody reads. The next run on the root cleans up.
 //
 // SIGHUP and SIGINT that were ignored when palhm started, as nohup(1) does, stay
 // ignored.
@@ -55,7 +55,10 @@ func watchSignals(parent context.Context, onUser func()) *signals {
 		done:  make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
-	w.catch(syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if !signal.Ignored(syscall.SIGQUIT) {
+		signal.Reset(syscall.SIGQUIT) // takes it over from quit
+	}
+	w.catch(syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	go w.heed()
 	go func() {
 		for {
@@ -145,6 +148,23 @@ func (w *signals) end(s syscall.Signal) {
 			signal.Reset(s)
 		}
 	}
+	if slices.Contains(w.caught, syscall.SIGQUIT) && !slices.Contains(w.deferred, plan.Signal(syscall.SIGQUIT)) {
+		quit()
+	}
+}
+
+// quit makes SIGQUIT end palhm at once and in silence, as SIGTERM does by default. Go's
+// own answer is the stack of every goroutine and exit code 2, which says "wrong usage".
+func quit() {
+	if signal.Ignored(syscall.SIGQUIT) {
+		return
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGQUIT)
+	go func() {
+		<-c
+		os.Exit(exitSignal + int(syscall.SIGQUIT))
+	}()
 }
 
 // deferrable reports whether a signal would do something to palhm if it did not

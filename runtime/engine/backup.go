@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
 	"palhm/runtime/rotate"
@@ -54,10 +55,23 @@ func (r *run) backup(outer, ctx context.Context, t *plan.Task, at *level) error 
 	if backend.Kind == "null" {
 		return nil
 	}
-	if err := r.finish(outer, store, copied.Prefix); err != nil {
+	return r.follow(outer, store, t, copied)
+}
+
+// follow does what comes after a copy that is safe, and which none of it may call lost.
+func (r *run) follow(ctx context.Context, store backends.Store, t *plan.Task, done *report.Copy) (err error) {
+	var caught error
+	defer func() {
+		if caught != nil {
+			r.Log.Debug(string(fault.Stack(caught)), "task", t.Name)
+			r.after(t, caught.Error())
+		}
+	}()
+	defer fault.Catch(&caught)
+	if err := r.finish(ctx, store, done.Prefix); err != nil {
 		r.after(t, err.Error())
 	}
-	return r.rotate(outer, store, t, copied)
+	return r.rotate(ctx, store, t, done)
 }
 
 // finish does what is left to do on a copy that is safe, and on earlier ones; prefix
@@ -75,15 +89,9 @@ func (e *Engine) finish(ctx context.Context, store backends.Store, prefix string
 
 // fill makes the objects of a copy and commits it, or aborts it.
 func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, at *level) (report.Copy, error) {
-	records, err := r.objects(ctx, c, t, at)
-	if err == nil && ctx.Err() != nil {
-		err = &Error{Task: t.Name, Pos: t.Pos, Err: context.Cause(ctx)}
-	}
-	if err == nil {
-		// From here on a signal waits: a commit that is cut would only cost the copy.
-		if commitErr := backends.Commit(context.WithoutCancel(ctx), c.Copy, r.manifest(c, t, records)); commitErr != nil {
-			err = &Error{Task: t.Name, Pos: t.Pos, Err: commitErr}
-		}
+	records, err := r.complete(ctx, c, t, at)
+	if _, ok := errors.AsType[*Error](err); err != nil && !ok {
+		err = &Error{Task: t.Name, Pos: t.Pos, Err: err}
 	}
 	r.warn(c, t)
 	if err != nil {
@@ -95,6 +103,20 @@ func (r *run) fill(ctx context.Context, c *openCopy, t *plan.Task, at *level) (r
 	}
 	r.Log.Debug("copy is committed", "task", t.Name, "copy", c.prefix)
 	return done, nil
+}
+
+// complete makes the objects of a copy and commits it.
+func (r *run) complete(ctx context.Context, c *openCopy, t *plan.Task, at *level) (records []backends.ObjectRecord, err error) {
+	defer fault.Catch(&err)
+	records, err = r.objects(ctx, c, t, at)
+	switch {
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	// From here on a signal waits: a commit that is cut would only cost the copy.
+	return records, backends.Commit(context.WithoutCancel(ctx), c.Copy, r.manifest(c, t, records))
 }
 
 // abort removes a partial copy and returns err with a word on what became of it.

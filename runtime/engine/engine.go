@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/report"
@@ -73,10 +75,21 @@ func (e *Engine) Run(ctx context.Context, site *plan.Site, task *plan.Task) (*re
 	defer r.unmask()
 	err := e.checkHost(task)
 	if err == nil {
-		err = r.task(ctx, task, nil)
+		err = r.caught(ctx, task)
 	}
 	r.report.End = e.endOf(start).UTC()
 	return r.report, err
+}
+
+// caught runs a task. An internal error fails it, and the run still has a report.
+func (r *run) caught(ctx context.Context, t *plan.Task) (err error) {
+	defer func() {
+		if _, ok := errors.AsType[*Error](err); err != nil && !ok {
+			err = &Error{Task: t.Name, Pos: t.Pos, Err: err}
+		}
+	}()
+	defer fault.Catch(&err)
+	return r.task(ctx, t, nil)
 }
 
 // CheckHost reports why no task is run on a host of that name: each run would take its own

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
 )
@@ -34,8 +35,19 @@ type made struct {
 	err     *Error
 }
 
-// do does a job.
-func (m *maker) do(ctx context.Context, j job) made {
+// do does a job. It runs in a goroutine of its own.
+func (m *maker) do(ctx context.Context, j job) (res made) {
+	var caught error
+	defer func() {
+		if caught != nil {
+			e := &Error{Task: m.task.Name, Pos: m.task.Pos, Err: caught}
+			if j.object != nil {
+				e.Object, e.Pos = j.object.Path, j.object.Pos
+			}
+			res = made{object: j.object, group: j.group, err: e}
+		}
+	}()
+	defer fault.Catch(&caught)
 	if j.object != nil {
 		return m.make(ctx, j.object, j.group)
 	}

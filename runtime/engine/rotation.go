@@ -21,7 +21,7 @@ func (e *Engine) query(t *plan.Task) rotate.Query {
 // returned as an error: whatever else goes wrong, the new copy is safe.
 func (r *run) rotate(ctx context.Context, store backends.Store, t *plan.Task, done *report.Copy) error {
 	infos, err := store.List(ctx)
-	made, listed := find(infos, done.Prefix)
+	made, listed := whole(infos, done.Prefix)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.after(t, fmt.Sprintf("rotation: %v", err))
@@ -67,8 +67,16 @@ func (e *Engine) tellOthers(t *plan.Task, result rotate.Result) {
 		e.Host, strings.Join(names, ", ")), "task", t.Name)
 }
 
-// find returns the copy of that name, if it is listed as a whole one.
-func find(infos []backends.Info, prefix string) (info backends.Info, ok bool) {
+// find looks whether the root of a store is there, where that can be asked.
+func find(ctx context.Context, store backends.Store) error {
+	if f, ok := store.(backends.Finder); ok {
+		return f.Find(ctx)
+	}
+	return nil
+}
+
+// whole returns the copy of that name, if it is listed as a whole one.
+func whole(infos []backends.Info, prefix string) (info backends.Info, ok bool) {
 	for _, i := range infos {
 		if i.Prefix == prefix && i.Damage == nil {
 			return i, true
@@ -107,6 +115,9 @@ func (e *Engine) Explain(ctx context.Context, t *plan.Task) (rotate.Result, erro
 	store, err := e.openBackup(t)
 	if err != nil {
 		return rotate.Result{}, err
+	}
+	if err := find(ctx, store); err != nil { // a disk that is not mounted has no copies either
+		return rotate.Result{}, &Error{Task: t.Name, Pos: t.Pos, Err: err}
 	}
 	infos, err := store.List(ctx)
 	if err != nil {
@@ -155,10 +166,8 @@ func (e *Engine) Rotate(ctx context.Context, t *plan.Task) (gone []report.Remove
 	if err != nil {
 		return nil, nil, err
 	}
-	if f, ok := store.(backends.Finder); ok { // the lock would make the root
-		if err := f.Find(ctx); err != nil {
-			return fail(err)
-		}
+	if err := find(ctx, store); err != nil { // the lock would make the root
+		return fail(err)
 	}
 	release, err := e.lock(ctx, store, t.Name)
 	if err != nil {
