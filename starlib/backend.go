@@ -108,7 +108,11 @@ func toRoot(dst *string, v starlark.Value, dir string) error {
 	if err := shellPath(root); err != nil {
 		return err
 	}
-	if !filepath.IsAbs(root) {
+	switch {
+	case filepath.IsAbs(root):
+	case dir == "":
+		return fmt.Errorf("got %s, want an absolute path: there is no current directory", short(v))
+	default:
 		root = filepath.Join(dir, root)
 	}
 	*dst = filepath.Clean(root)

@@ -259,8 +259,11 @@ func (l *loader) findProgram(name string) string {
 	if err != nil {
 		return ""
 	}
-	if !path.IsAbs(found) {
-		found = filepath.Join(l.cfg.Dir, found)
+	switch {
+	case path.IsAbs(found):
+		return found
+	case l.cfg.Dir == "":
+		return ""
 	}
-	return found
+	return filepath.Join(l.cfg.Dir, found)
 }

@@ -10,7 +10,7 @@ import (
 
 // Config is what a site may know of the world while it loads.
 type Config struct {
-	Dir       string                         // current directory, absolute: what a relative root is meant from
+	Dir       string                         // current directory, absolute: what a relative root is meant from; "" = it was removed
 	LookupEnv func(string) (string, bool)    // as os.LookupEnv; nil = an empty environment
 	Host      Host                           // see HostFacts
 	Print     func(pos plan.Pos, msg string) // gets what print() prints; nil = nobody does

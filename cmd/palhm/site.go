@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"time"
 
 	"palhm/runtime/host"
 	"palhm/runtime/plan"
@@ -107,7 +109,7 @@ func (a *app) loadWith(file string, load func(starlib.Config, string) (*plan.Sit
 	if err != nil {
 		return nil, &siteError{err}
 	}
-	cfg, err := a.starlibConfig()
+	cfg, err := a.starlibConfig(file)
 	if err != nil {
 		return nil, &siteError{err}
 	}
@@ -116,14 +118,36 @@ func (a *app) loadWith(file string, load func(starlib.Config, string) (*plan.Sit
 		return nil, &siteError{err}
 	}
 	a.level.Set(slogLevel(a.verbosity(site.Settings.Verbosity)))
+	if tz := unknownZone(); tz != "" {
+		a.log.Warn(fmt.Sprintf("got TZ=%q, want the name of a time zone, such as Europe/Berlin: palhm takes its times to be UTC, the processes that it starts may not", tz))
+	}
 	return site, nil
 }
 
-// starlibConfig is what a site may know of this host.
-func (a *app) starlibConfig() (starlib.Config, error) {
+// zeroZone are time zones as tzset(3) describes them that are UTC all the same.
+var zeroZone = regexp.MustCompile(`^(UTC|GMT)[+-]?0*$`)
+
+// unknownZone returns the value of $TZ when Go takes it for UTC because it does not know
+// it, and "" otherwise. Go knows names and files, and no rules such as "CET-1CEST".
+func unknownZone() string {
+	tz := os.Getenv("TZ")
+	name := strings.TrimPrefix(tz, ":")
+	if name == "" || zeroZone.MatchString(name) || time.Local.String() != "UTC" {
+		return ""
+	}
+	return tz
+}
+
+// starlibConfig is what the sites in files may know of this host; "" is none. Without a
+// current directory, as when it was removed, absolute ones work.
+func (a *app) starlibConfig(files ...string) (starlib.Config, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return starlib.Config{}, fmt.Errorf("find the current directory: %w", err)
+		for _, file := range files {
+			if file != "" && !filepath.IsAbs(file) {
+				return starlib.Config{}, fmt.Errorf("find the current directory, which %s is relative to: %w", file, err)
+			}
+		}
 	}
 	host, err := starlib.HostFacts(os.LookupEnv)
 	return starlib.Config{

@@ -51,7 +51,7 @@ func (a *app) test(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.starlibConfig()
+	cfg, err := a.starlibConfig(append([]string{site}, files...)...)
 	if err != nil {
 		return &siteError{err}
 	}
