@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
@@ -248,7 +249,7 @@ has ended and its deferred functions too; when the function gives the objects of
 			if err := c.unpack(noArguments); err != nil {
 				return nil, err
 			}
-			dir, err := c.strand.rt.TempDir()
+			dir, err := host.Await(c.strand.ctx, c.strand.rt.TempDir, nil)
 			if err != nil {
 				return nil, c.strand.failed(err)
 			}
@@ -270,7 +271,7 @@ func ctxExists() *builtin {
 			if err != nil {
 				return nil, err
 			}
-			found, err := await(c.strand, func() (bool, error) { return c.strand.rt.Exists(path) })
+			found, err := host.Await(c.strand.ctx, func() (bool, error) { return c.strand.rt.Exists(path) }, nil)
 			if err != nil {
 				return nil, c.strand.failed(err)
 			}
@@ -292,32 +293,12 @@ func ctxRead() *builtin {
 			if err != nil {
 				return nil, err
 			}
-			text, err := await(c.strand, func() ([]byte, error) { return c.strand.rt.ReadFile(c.strand.ctx, path) })
+			text, err := host.Await(c.strand.ctx, func() ([]byte, error) { return c.strand.rt.ReadFile(c.strand.ctx, path) }, nil)
 			if err != nil {
 				return nil, c.strand.failed(err)
 			}
 			return starlark.String(text), nil
 		},
-	}
-}
-
-// await waits for what a file system that hangs may hold up, until the strand ends.
-func await[T any](s *strand, work func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := work()
-		done <- result{v, err}
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-s.ctx.Done():
-		var none T
-		return none, s.ctx.Err()
 	}
 }
 

@@ -1,6 +1,7 @@
 package all
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -38,7 +39,7 @@ func OpenMailer(m plan.MUA, s Surroundings) (mail.Mailer, error) {
 func openSMTP(s *plan.SMTP, environ []string) mail.Mailer {
 	o := smtp.Options{Host: s.Host, Port: s.Port, TLS: s.TLS, User: s.User, From: s.From, CAFile: s.CAFile}
 	if s.Password != nil {
-		o.Password = func() (string, error) { return secret.Value(s.Password, environ) }
+		o.Password = func(ctx context.Context) (string, error) { return secret.Value(ctx, s.Password, environ) }
 	}
 	return smtp.New(o)
 }

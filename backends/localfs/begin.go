@@ -32,19 +32,27 @@ func (s *Store) Begin(ctx context.Context, prefix string) (backends.Copy, error)
 	if err := checkCopyName(ctx, prefix); err != nil {
 		return nil, err
 	}
-	root, err := s.makeRoot()
+	begin := func() (*Copy, error) { return s.begin(prefix) }
+	c, err := await(ctx, s.opt.Patience, begin, func(c *Copy) { c.Abort(ctx) }) //nolint:errcheck // the next run tries again
 	if err != nil {
-		return nil, fmt.Errorf("begin %s: %w", prefix, err)
-	}
-	c, err := s.begin(root, prefix)
-	if err != nil {
-		root.close()
 		return nil, fmt.Errorf("begin %s: %w", prefix, explain(err, prefix))
 	}
 	return c, nil
 }
 
-func (s *Store) begin(root *dir, prefix string) (*Copy, error) {
+func (s *Store) begin(prefix string) (*Copy, error) {
+	root, err := s.makeRoot()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.beginIn(root, prefix)
+	if err != nil {
+		root.close()
+	}
+	return c, err
+}
+
+func (s *Store) beginIn(root *dir, prefix string) (*Copy, error) {
 	_, err := root.lstat(prefix)
 	if err == nil {
 		return nil, fmt.Errorf("%s: %w", root.at(prefix), backends.ErrPrefixTaken)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -28,8 +29,9 @@ type Copy struct {
 	dirs     map[string]bool // every directory below dir that Commit has to fsync
 	warnings []string
 
-	published bool // it is at ROOT/PREFIX
-	ended     bool // committed or aborted
+	published bool        // it is at ROOT/PREFIX
+	ended     bool        // committed or aborted
+	left      atomic.Bool // something may still be done to it, so that it has to stay as it is
 }
 
 // errEnded is the answer of a copy to whatever comes after its end.
@@ -95,6 +97,9 @@ func (c *Copy) child(d *dir, name, whole string) (*dir, error) {
 func (c *Copy) Commit(ctx context.Context, m *backends.Manifest) error {
 	if c.ended {
 		return errEnded
+	}
+	if c.left.Load() {
+		return errLeft
 	}
 	if m.Prefix != c.prefix {
 		return fmt.Errorf("got the manifest of %s, want that of %s", m.Prefix, c.prefix)
@@ -184,12 +189,19 @@ func (c *Copy) publish() error {
 	return err
 }
 
-// Abort removes the copy. It does not stop when ctx is cancelled, and may be called
-// again when it has failed.
-func (c *Copy) Abort(context.Context) error {
+// Abort removes the copy. It may be called again when it has failed, but not when the file
+// system was silent: then the next run removes it.
+func (c *Copy) Abort(ctx context.Context) error {
 	if c.ended {
 		return nil
 	}
+	if c.left.Load() {
+		return fmt.Errorf("abort %s: %w", c.prefix, errLeft)
+	}
+	return c.await(ctx, c.store.opt.Patience, c.abort)
+}
+
+func (c *Copy) abort() error {
 	if c.published { // Commit failed and could not take the copy back
 		if err := c.root.rename(c.prefix, c.staging, c.prefix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("abort %s: %w", c.prefix, err)

@@ -19,17 +19,25 @@ import (
 // plain file, a link, a directory whose name is no copy's, or that has a .palhm and
 // no manifest, or no file at all.
 func (s *Store) List(ctx context.Context) ([]backends.Info, error) {
+	found, err := await(ctx, s.opt.Patience, func() ([]backends.Info, error) { return s.list(ctx) }, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.root, err)
+	}
+	return found, nil
+}
+
+func (s *Store) list(ctx context.Context) ([]backends.Info, error) {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", s.root, err)
+		return nil, err
 	}
 	defer root.close()
 	names, err := root.names()
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", s.root, err)
+		return nil, err
 	}
 	var found []backends.Info
 	for _, name := range names {
@@ -136,6 +144,15 @@ func (s *Store) Open(ctx context.Context, prefix, p string) (io.ReadCloser, erro
 	if err := plan.CheckPath(p); err != nil && p != backends.ManifestPath && p != backends.SumsPath {
 		return nil, err
 	}
+	open := func() (*os.File, error) { return s.openObject(prefix, p) }
+	f, err := await(ctx, s.opt.Patience, open, func(f *os.File) { f.Close() })
+	if err != nil {
+		return nil, err // and not a nil *os.File in an interface, which is not nil
+	}
+	return f, nil
+}
+
+func (s *Store) openObject(prefix, p string) (*os.File, error) {
 	root, err := s.openRoot()
 	if err != nil {
 		return nil, err

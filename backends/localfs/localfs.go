@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"palhm/backends"
 	"palhm/runtime/plan"
@@ -25,6 +26,7 @@ const (
 	DefaultDirMode   plan.Mode = 0o750
 	DefaultFileMode  plan.Mode = 0o640
 	DefaultBlockSize           = 1 << 20
+	DefaultPatience            = 3 * time.Second
 
 	maxBlockSize = 1 << 30
 )
@@ -48,6 +50,11 @@ type Options struct {
 	// a file system that is itself mounted (/home/disk on a mounted /home) cannot
 	// be told from a directory: let ROOT be below the mount point of its own disk.
 	RequireMount bool
+
+	// Patience is how long a call goes on once its context has ended, or nobody wants to
+	// wait any longer. Then it is left to itself: on a file system that is silent it
+	// could last for ever. A Put has twenty times as long. 0 = DefaultPatience.
+	Patience time.Duration
 
 	// Fault, when set, is asked before every change to the file system and makes
 	// it fail. Tests use it for what no file system does on demand.
@@ -84,6 +91,9 @@ func New(o Options) (*Store, error) {
 	if o.FileMode == 0 {
 		o.FileMode = DefaultFileMode
 	}
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
+	}
 	if o.BlockSize == 0 {
 		o.BlockSize = DefaultBlockSize
 	}
@@ -108,7 +118,11 @@ func New(o Options) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Find looks whether ROOT is there.
-func (s *Store) Find(context.Context) error {
+func (s *Store) Find(ctx context.Context) error {
+	return awaitDone(ctx, s.opt.Patience, s.find)
+}
+
+func (s *Store) find() error {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("find the root: %w: mount its disk, or make a first copy", err)

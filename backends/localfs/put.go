@@ -26,7 +26,18 @@ func (c *Copy) Put(ctx context.Context, p string, r io.Reader, sizeHint int64) (
 	if n := len(path.Join(c.store.root, c.prefix, p)); n > plan.MaxKey {
 		return 0, fmt.Errorf("path %.40q... is %d bytes long together with its root, the longest is %d", p, n, plan.MaxKey)
 	}
-	return c.put(ctx, p, r, sizeHint)
+	if c.left.Load() {
+		return 0, errLeft
+	}
+	var n int64
+	err := c.await(ctx, putPatience*c.store.opt.Patience, func() (err error) {
+		n, err = c.put(ctx, p, r, sizeHint)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 func (c *Copy) put(ctx context.Context, p string, r io.Reader, sizeHint int64) (int64, error) {

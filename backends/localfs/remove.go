@@ -19,18 +19,22 @@ func (s *Store) Remove(ctx context.Context, prefix string) error {
 	if err := checkCopyName(ctx, prefix); err != nil {
 		return err
 	}
+	if err := awaitDone(ctx, s.opt.Patience, func() error { return s.remove(prefix) }); err != nil {
+		return fmt.Errorf("remove %s: %w", prefix, err)
+	}
+	return nil
+}
+
+func (s *Store) remove(prefix string) error {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("remove %s: %w", prefix, err)
+		return err
 	}
 	defer root.close()
-	if err := remove(root, prefix); err != nil {
-		return fmt.Errorf("remove %s: %w", prefix, err)
-	}
-	return nil
+	return remove(root, prefix)
 }
 
 func remove(root *dir, prefix string) error {
@@ -77,21 +81,25 @@ func moveToTrash(root *dir, prefix string, trash *dir) (name string, err error) 
 // Recover removes what dead runs left: everything in the staging and the trash
 // directory, and rehearsals. It goes on after an error.
 func (s *Store) Recover(ctx context.Context) error {
+	if err := awaitDone(ctx, s.opt.Patience, func() error { return s.recover(ctx) }); err != nil {
+		return fmt.Errorf("recover %s: %w", s.root, err)
+	}
+	return nil
+}
+
+func (s *Store) recover(ctx context.Context) error {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("recover %s: %w", s.root, err)
+		return err
 	}
 	defer root.close()
 	var failed failures
 	failed.add(removeRehearsals(ctx, root))
 	failed.add(emptyState(ctx, root))
-	if err := failed.join(); err != nil {
-		return fmt.Errorf("recover %s: %w", s.root, err)
-	}
-	return nil
+	return failed.join()
 }
 
 func removeRehearsals(ctx context.Context, root *dir) error {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
+
+	"palhm/runtime/host"
+	"palhm/runtime/plan"
 )
 
 // client is the SDK's client of one bucket.
@@ -104,7 +106,7 @@ func (s *Store) config(ctx context.Context) (aws.Config, error) {
 		load = append(load, config.WithRegion(s.opt.Region))
 	}
 	if s.opt.CAFile != "" {
-		pem, err := os.ReadFile(s.opt.CAFile)
+		pem, err := host.ReadFile(ctx, s.opt.CAFile, plan.MaxCAFile)
 		if err != nil {
 			return aws.Config{}, fmt.Errorf("read ca_file: %w", err)
 		}
@@ -113,7 +115,8 @@ func (s *Store) config(ctx context.Context) (aws.Config, error) {
 		}
 		load = append(load, config.WithCustomCABundle(bytes.NewReader(pem)))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	// The files that are named in the environment may be on a server that is silent.
+	cfg, err := host.Await(ctx, func() (aws.Config, error) { return config.LoadDefaultConfig(ctx, load...) }, nil)
 	if err != nil {
 		return cfg, fmt.Errorf("read the configuration of AWS: %w", err)
 	}

@@ -70,7 +70,10 @@ func (a *app) bootReport(ctx context.Context, args []string, o bootReportOptions
 	defer signals.stop()
 	ctx = signals.ctx
 	if o.print {
-		message := composeBootReport(ctx, site, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
+		message, err := composeBootReport(ctx, site, report.Fact[string]{Unknown: "it was not asked, because nothing is sent"})
+		if err != nil {
+			return err
+		}
 		return a.send(ctx, plan.MUA{Kind: plan.MUAStdout}, message)
 	}
 	return a.sendBootReport(ctx, site, o.once)
@@ -91,7 +94,11 @@ func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) er
 		}
 		defer release()
 	}
-	if once && history.Reported(state, id) {
+	reported, err := host.Await(ctx, func() (bool, error) { return once && history.Reported(state, id), nil }, nil)
+	if err != nil {
+		return err
+	}
+	if reported {
 		a.log.Info("this boot has been reported")
 		return nil
 	}
@@ -99,9 +106,9 @@ func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) er
 	if err != nil {
 		return err
 	}
-	message := composeBootReport(ctx, site, system)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	message, err := composeBootReport(ctx, site, system)
+	if err != nil {
+		return err
 	}
 	err = a.send(ctx, b.MUA, message)
 	switch cause := context.Cause(ctx); {
@@ -115,7 +122,7 @@ func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) er
 		return err
 	}
 	if stateErr == nil {
-		stateErr = history.MarkReported(state, id)
+		stateErr = host.Do(ctx, func() error { return history.MarkReported(state, id) })
 	}
 	if stateErr != nil {
 		a.log.Debug("it is not recorded that this boot was reported", "error", stateErr)
@@ -126,7 +133,8 @@ func (a *app) sendBootReport(ctx context.Context, site *plan.Site, once bool) er
 // reportAlone waits until no other process reports this boot. Where that cannot be found
 // out two reports are better than none.
 func (a *app) reportAlone(ctx context.Context, state string) (release func(), err error) {
-	release, err = history.LockReport(ctx, state)
+	lock := func() (func(), error) { return history.LockReport(ctx, state) }
+	release, err = host.Await(ctx, lock, func(release func()) { release() })
 	if err != nil && ctx.Err() == nil {
 		a.log.Debug("another process may report this boot too", "error", err)
 		return func() {}, nil
@@ -151,16 +159,22 @@ func awaitBoot(ctx context.Context, b *plan.BootReport) (system report.Fact[stri
 	}
 }
 
-func composeBootReport(ctx context.Context, site *plan.Site, system report.Fact[string]) mail.Message {
+func composeBootReport(ctx context.Context, site *plan.Site, system report.Fact[string]) (mail.Message, error) {
 	b := site.BootReport
 	source := boot.Source{Host: hostName(site)}
 	var err error
 	if source.History, err = stateDir(); err != nil {
 		source.NoHistory = err.Error()
 	}
-	facts := source.Collect(ctx, b)
+	facts, err := host.Await(ctx, func() (*report.Boot, error) { return source.Collect(ctx, b), nil }, nil)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // what is not known may be so because of that
+	}
+	if err != nil {
+		return mail.Message{}, err
+	}
 	facts.System = system
-	return mail.Message{To: b.To, Subject: report.BootSubject(facts, b), Body: report.BootBody(facts, b)}
+	return mail.Message{To: b.To, Subject: report.BootSubject(facts, b), Body: report.BootBody(facts, b)}, nil
 }
 
 // send hands a message to what the site sends mail with.

@@ -44,7 +44,7 @@ func (a *app) check(ctx context.Context, args []string) error {
 	if err := engine.CheckHost(hostName(site)); err != nil {
 		a.log.Warn(err.Error())
 	}
-	for _, w := range lacking(a.engine(site), site, found.Execs) {
+	for _, w := range lacking(ctx, a.engine(site), site, found.Execs) {
 		a.log.Warn(w)
 	}
 	return nil
@@ -52,7 +52,7 @@ func (a *app) check(ctx context.Context, args []string) error {
 
 // lacking says what the execs and buckets of a site need and this host does not have.
 // An exec that is used many times is looked at once. What functions run is in inside.
-func lacking(e *engine.Engine, site *plan.Site, inside []*plan.Exec) []string {
+func lacking(ctx context.Context, e *engine.Engine, site *plan.Site, inside []*plan.Exec) []string {
 	seen := map[string]bool{}
 	var found []string
 	add := func(pos plan.Pos, problems ...error) {
@@ -66,21 +66,21 @@ func lacking(e *engine.Engine, site *plan.Site, inside []*plan.Exec) []string {
 	for _, t := range site.Tasks {
 		if t.Backup != nil {
 			for _, b := range t.Backup.Backends {
-				add(b.Pos, bucketDoubts(b)...)
+				add(b.Pos, bucketDoubts(ctx, b)...)
 			}
 			diverted(t, add)
 		}
 		for pos, x := range execs(t) {
-			add(pos, e.Lacks(x)...)
+			add(pos, e.Lacks(ctx, x)...)
 		}
 	}
 	for _, m := range messages(site) {
-		if err := lacksMUA(m.mua, e.Environ); err != nil {
+		if err := lacksMUA(ctx, m.mua, e.Environ); err != nil {
 			add(m.pos, err)
 		}
 	}
 	for _, x := range inside {
-		add(x.Pos, e.Lacks(x)...)
+		add(x.Pos, e.Lacks(ctx, x)...)
 	}
 	return found
 }

@@ -1,27 +1,31 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 
 	"palhm/backends/all"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
 // bucketDoubts says what looks wrong about the bucket of a backup, as far as this host
 // can tell without asking the store.
-func bucketDoubts(b plan.Backend) []error {
+func bucketDoubts(ctx context.Context, b plan.Backend) []error {
 	if b.S3 == nil {
 		return nil
 	}
 	var found []error
 	if file := b.S3.CAFile; file != "" {
-		if pem, err := os.ReadFile(file); err != nil {
-			found = append(found, fmt.Errorf("ca_file %s cannot be read", file))
+		pem, err := host.ReadPlainFile(ctx, file, plan.MaxCAFile)
+		if errors.Is(err, host.ErrNotPlain) {
+			err = nil // it may be one that can be read only once
+		} else if err != nil {
+			found = append(found, fmt.Errorf("ca_file: %w", err))
 		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 			found = append(found, fmt.Errorf("ca_file %s holds no certificate, in PEM", file))
 		}

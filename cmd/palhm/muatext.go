@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -55,12 +56,12 @@ func muaText(m plan.MUA) string {
 }
 
 // lacksMUA says what a message needs and this host does not have, or nil.
-func lacksMUA(m plan.MUA, environ []string) (err error) {
+func lacksMUA(ctx context.Context, m plan.MUA, environ []string) (err error) {
 	switch {
 	case m.Mailx != nil:
 		_, err = host.FindProgram(m.Mailx.Exec, "", environ)
 	case m.SMTP != nil && m.SMTP.Password != nil:
-		_, err = secret.Check(m.SMTP.Password, environ)
+		_, err = secret.Check(ctx, m.SMTP.Password, environ)
 	}
 	return err
 }

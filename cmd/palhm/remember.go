@@ -32,10 +32,13 @@ func (a *app) remember(ctx context.Context, site *plan.Site, t *plan.Task) (ende
 		return func() {}
 	}
 	bootID, _ := host.BootID("") // without one the run is found by its time
-	rec, err := history.Begin(dir, history.Run{
+	run := history.Run{
 		BootID: bootID, Task: t.Name, Site: site.File,
 		PID: os.Getpid(), PIDStart: host.ProcessStart(os.Getpid()), Start: time.Now(),
-	})
+	}
+	limited, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
+	rec, err := host.Await(limited, func() (*history.Record, error) { return history.Begin(dir, run) }, nil)
 	try(err)
 	if err != nil {
 		return func() {}
@@ -49,9 +52,16 @@ func (a *app) remember(ctx context.Context, site *plan.Site, t *plan.Task) (ende
 	stop := context.AfterFunc(ctx, signalled)
 	return func() {
 		stop()
-		if ctx.Err() != nil {
-			signalled() // it may not have come to it
-		}
-		try(rec.End(time.Now()))
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		try(host.Do(limited, func() error {
+			if ctx.Err() != nil {
+				signalled() // it may not have come to it
+			}
+			return rec.End(time.Now())
+		}))
 	}
 }
+
+// recordTime is how long the disk may take to record the beginning or the end of a run.
+const recordTime = 20 * time.Second

@@ -64,7 +64,7 @@ func (e *Error) Error() string {
 // Check makes one check. It returns an *Error when something is wrong, or will be
 // within c.WarnBefore, and the cause of ctx when that ended the check.
 func (c *Checker) Check(ctx context.Context, p *plan.DNSSECCheck) (*Result, error) {
-	servers, err := c.resolver(p.Resolver)
+	servers, err := c.resolver(ctx, p.Resolver)
 	if err != nil {
 		return nil, fmt.Errorf("check DNSSEC of %s: %w", p.Name, err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"palhm/runtime/host"
 )
 
 // What resolv.conf(5) says where the file does not, and the most that it allows.
@@ -34,11 +36,11 @@ type resolver struct {
 }
 
 // resolver returns the one that was named, or those of the host.
-func (c *Checker) resolver(named string) (*resolver, error) {
+func (c *Checker) resolver(ctx context.Context, named string) (*resolver, error) {
 	r := &resolver{timeout: defaultTimeout, tries: defaultTries, exchange: exchange}
 	if named != "" {
 		r.servers = []string{named}
-	} else if err := r.configure(c.ResolvConf); err != nil {
+	} else if err := r.configure(ctx, c.ResolvConf); err != nil {
 		return nil, err
 	}
 	if c.Timeout > 0 {
@@ -49,11 +51,11 @@ func (c *Checker) resolver(named string) (*resolver, error) {
 
 // configure reads resolv.conf(5). Without the file, or a server in it, the one on
 // this host is meant.
-func (r *resolver) configure(file string) error {
+func (r *resolver) configure(ctx context.Context, file string) error {
 	if file == "" {
 		file = "/etc/resolv.conf"
 	}
-	text, err := os.ReadFile(file)
+	text, err := host.ReadFile(ctx, file, 1<<20)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read the resolvers of this host: %w", err)
 	}

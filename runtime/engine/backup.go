@@ -218,7 +218,7 @@ func (r *run) objects(ctx context.Context, c *openCopy, t *plan.Task, at *level)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := &maker{run: r, copy: c, task: t, at: at}
-	defer m.close()
+	defer m.close(ctx)
 	sched := newSchedule(t.Backup)
 	limit := r.workers(runtime.NumCPU())
 	records := make(map[*plan.Object]backends.ObjectRecord)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
 )
@@ -25,8 +26,9 @@ type call struct {
 	at     *level
 	backup bool // it gives objects, while the backup holds the lock of its root
 
-	mu   sync.Mutex
-	dirs []string // temporary ones
+	mu     sync.Mutex
+	dirs   []string // temporary ones
+	closed bool     // they have been removed
 }
 
 var _ plan.Runtime = (*call)(nil)
@@ -35,7 +37,7 @@ var _ plan.Runtime = (*call)(nil)
 // end of ctx unseen.
 func (r *run) function(ctx context.Context, f *plan.Call, at *level) error {
 	c := &call{run: r, at: at}
-	defer c.close()
+	defer c.close(ctx)
 	err := f.Func.Run(ctx, c)
 	if _, skips := errors.AsType[*plan.Skip](err); (err == nil || skips) && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -43,16 +45,22 @@ func (r *run) function(ctx context.Context, f *plan.Call, at *level) error {
 	return err
 }
 
-// close removes the temporary directories.
-func (c *call) close() {
+// close removes the temporary directories. After the end of ctx it has a time limit.
+func (c *call) close(ctx context.Context) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, dir := range c.dirs {
-		if err := c.files().RemoveAll(dir); err != nil {
-			c.run.Log.Warn(fmt.Sprintf("a temporary directory stays: %v", err), "task", c.at.task.Name)
+	dirs := c.dirs
+	c.dirs, c.closed = nil, true
+	c.mu.Unlock()
+	if len(dirs) == 0 {
+		return
+	}
+	grace, cancel := c.Grace(ctx)
+	defer cancel()
+	for _, dir := range dirs {
+		if err := host.Do(grace, func() error { return c.files().RemoveAll(dir) }); err != nil {
+			c.run.Log.Warn(fmt.Sprintf("a temporary directory stays: %s: %v", dir, err), "task", c.at.task.Name)
 		}
 	}
-	c.dirs = nil
 }
 
 // Run runs a step for a function.
@@ -110,6 +118,9 @@ func (c *call) TempDir() (string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed { // nobody waits for it any more
+		return "", errors.Join(errors.New("make a temporary directory: its function has ended"), c.files().RemoveAll(dir))
+	}
 	c.dirs = append(c.dirs, dir)
 	return dir, nil
 }
@@ -145,7 +156,7 @@ func (c *call) ReadFile(_ context.Context, path string) ([]byte, error) {
 	}
 	defer f.Close()
 	if !mode.IsRegular() {
-		return nil, fmt.Errorf("read %s: it is no regular file", path)
+		return nil, fmt.Errorf("read %s: %w", path, host.ErrNotPlain)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))
 	if err != nil {

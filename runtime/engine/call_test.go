@@ -114,7 +114,7 @@ func TestReadFile(t *testing.T) {
 	}
 	f := newFixture(t)
 	err := f.run(t, routineTask(callStep(func(ctx context.Context, rt plan.Runtime) error {
-		for path, want := range map[string]string{large: "larger than 1 MiB", pipe: "no regular file", dir: "no regular file", dir + "/none": "no such file"} {
+		for path, want := range map[string]string{large: "larger than 1 MiB", pipe: "not a regular file", dir: "not a regular file", dir + "/none": "no such file"} {
 			_, err := rt.ReadFile(ctx, path)
 			wantError(t, err, want)
 		}

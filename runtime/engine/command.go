@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 	"palhm/runtime/proc"
 	"palhm/runtime/secret"
@@ -19,7 +21,7 @@ import (
 // commands turns the stages of a plan into commands that can be started. release
 // closes what they read and flushes what they printed; it is called when they have
 // ended, or when they could not be started.
-func (e *Engine) commands(stages plan.Pipeline, out *output) (cmds []proc.Command, release func(), err error) {
+func (e *Engine) commands(ctx context.Context, stages plan.Pipeline, out *output) (cmds []proc.Command, release func(), err error) {
 	var closers []io.Closer
 	release = func() {
 		for _, c := range closers {
@@ -28,7 +30,7 @@ func (e *Engine) commands(stages plan.Pipeline, out *output) (cmds []proc.Comman
 	}
 	cmds = make([]proc.Command, len(stages))
 	for i, x := range stages {
-		cmd, err := e.command(x)
+		cmd, err := e.command(ctx, x)
 		if err != nil {
 			release()
 			return nil, nil, fmt.Errorf("start %s: %w", proc.Quote(x.Argv), err)
@@ -47,7 +49,7 @@ func (e *Engine) commands(stages plan.Pipeline, out *output) (cmds []proc.Comman
 
 // command makes a command of an exec. In the world of a test it has no account and reads
 // nothing.
-func (e *Engine) command(x *plan.Exec) (c proc.Command, err error) {
+func (e *Engine) command(ctx context.Context, x *plan.Exec) (c proc.Command, err error) {
 	c = proc.Command{
 		Argv:    x.Argv,
 		Dir:     x.Dir,
@@ -58,14 +60,18 @@ func (e *Engine) command(x *plan.Exec) (c proc.Command, err error) {
 	}
 	var account *user.User
 	if e.World == nil {
-		if c.Credential, account, err = credential(x.User); err != nil {
+		limited, cancel := e.withTimeout(ctx, x.Timeout, proc.Quote(x.Argv))
+		defer cancel()
+		ctx = limited
+		if c.Credential, account, err = credential(ctx, x.User); err != nil {
 			return c, err
 		}
 	}
-	if c.Env, err = e.environ(x, account, e.value); err != nil {
+	read := func(v plan.EnvVar) (string, error) { return e.value(ctx, v) }
+	if c.Env, err = e.environ(x, account, read); err != nil {
 		return c, err
 	}
-	c.Stdin, err = e.stdin(x)
+	c.Stdin, err = e.stdin(ctx, x)
 	return c, err
 }
 
@@ -114,20 +120,20 @@ func dedupe(env []string) []string {
 }
 
 // value returns a literal, or reads a secret.
-func (e *Engine) value(v plan.EnvVar) (string, error) {
+func (e *Engine) value(ctx context.Context, v plan.EnvVar) (string, error) {
 	if v.Value.Secret == nil {
 		return v.Value.Text, nil
 	}
-	data, err := e.secret(v.Value.Secret)
+	data, err := e.secret(ctx, v.Value.Secret)
 	return strings.TrimSuffix(string(data), "\n"), err
 }
 
 // secret reads a secret, and remembers what it read.
-func (e *Engine) secret(s *plan.Secret) (data []byte, err error) {
+func (e *Engine) secret(ctx context.Context, s *plan.Secret) (data []byte, err error) {
 	if e.World != nil {
 		data, err = e.World.Secret(s)
 	} else {
-		data, err = secret.Read(s, e.Environ)
+		data, err = secret.Read(ctx, s, e.Environ)
 	}
 	if err == nil {
 		e.Secrets.Add(s, string(data))
@@ -136,12 +142,12 @@ func (e *Engine) secret(s *plan.Secret) (data []byte, err error) {
 }
 
 // stdin opens what a stage reads, or returns nil for /dev/null.
-func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
+func (e *Engine) stdin(ctx context.Context, x *plan.Exec) (*os.File, error) {
 	switch {
 	case x.Stdin == nil, x.Stdin.Content == nil && e.World != nil:
 		return nil, nil
 	case x.Stdin.Content == nil:
-		f, err := os.Open(stdinPath(x))
+		f, err := host.Open(ctx, stdinPath(x))
 		if err != nil {
 			return nil, fmt.Errorf("stdin: %w", err)
 		}
@@ -149,7 +155,7 @@ func (e *Engine) stdin(x *plan.Exec) (*os.File, error) {
 	case x.Stdin.Content.Secret == nil:
 		return proc.Content([]byte(x.Stdin.Content.Text))
 	}
-	data, err := e.secret(x.Stdin.Content.Secret)
+	data, err := e.secret(ctx, x.Stdin.Content.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("stdin: %w", err)
 	}
@@ -165,28 +171,39 @@ func stdinPath(x *plan.Exec) string {
 }
 
 // credential looks an account up, by name or number. Both results are nil for
-// palhm's own.
-func credential(name string) (*syscall.Credential, *user.User, error) {
+// palhm's own. A server may keep the accounts, and be silent.
+func credential(ctx context.Context, name string) (*syscall.Credential, *user.User, error) {
 	if name == "" {
 		return nil, nil, nil
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		byID, idErr := user.LookupId(name)
-		if idErr != nil {
-			return nil, nil, fmt.Errorf("user %q: %w", name, err)
+	type account struct {
+		user   *user.User
+		groups []string
+	}
+	a, err := host.Await(ctx, func() (a account, err error) {
+		if a.user, err = user.Lookup(name); err != nil {
+			byID, idErr := user.LookupId(name)
+			if idErr != nil {
+				return a, err
+			}
+			a.user = byID
 		}
-		u = byID
-	}
-	if u.Uid == strconv.Itoa(os.Geteuid()) {
-		return nil, u, nil
-	}
-	groups, err := u.GroupIds()
+		if a.user.Uid == strconv.Itoa(os.Geteuid()) {
+			return a, nil
+		}
+		if a.groups, err = a.user.GroupIds(); err != nil {
+			err = fmt.Errorf("read its groups: %w", err)
+		}
+		return a, err
+	}, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("user %q: read its groups: %w", name, err)
+		return nil, nil, fmt.Errorf("user %q: %w", name, err)
+	}
+	if a.user.Uid == strconv.Itoa(os.Geteuid()) {
+		return nil, a.user, nil
 	}
 	cred := new(syscall.Credential)
-	ids := append([]string{u.Uid, u.Gid}, groups...)
+	ids := append([]string{a.user.Uid, a.user.Gid}, a.groups...)
 	numbers := make([]uint32, len(ids))
 	for i, id := range ids {
 		n, err := strconv.ParseUint(id, 10, 32)
@@ -196,5 +213,5 @@ func credential(name string) (*syscall.Credential, *user.User, error) {
 		numbers[i] = uint32(n)
 	}
 	cred.Uid, cred.Gid, cred.Groups = numbers[0], numbers[1], numbers[2:]
-	return cred, u, nil
+	return cred, a.user, nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -12,20 +13,20 @@ import (
 
 // Lacks returns what would keep a command from being started on this host now, as a run
 // would find it. It starts nothing, and reads nothing that can be read only once.
-func (e *Engine) Lacks(x *plan.Exec) (found []error) {
+func (e *Engine) Lacks(ctx context.Context, x *plan.Exec) (found []error) {
 	add := func(err error) {
 		if err != nil {
 			found = append(found, err)
 		}
 	}
-	_, account, err := credential(x.User)
+	_, account, err := credential(ctx, x.User)
 	add(err)
 	pathKnown := true
 	env, err := e.environ(x, account, func(v plan.EnvVar) (string, error) {
 		if v.Value.Secret == nil {
 			return v.Value.Text, nil
 		}
-		text, err := secret.Check(v.Value.Secret, e.Environ)
+		text, err := secret.Check(ctx, v.Value.Secret, e.Environ)
 		add(err)
 		pathKnown = pathKnown && (v.Name != "PATH" || text != "")
 		return text, nil
@@ -42,7 +43,7 @@ func (e *Engine) Lacks(x *plan.Exec) (found []error) {
 			add(fmt.Errorf("stdin: open %s: %w", stdinPath(x), err))
 		}
 	case in.Content.Secret != nil:
-		_, err := secret.Check(in.Content.Secret, e.Environ)
+		_, err := secret.Check(ctx, in.Content.Secret, e.Environ)
 		add(err)
 	}
 	return found

@@ -197,7 +197,7 @@ func (r *run) start(ctx context.Context, stages plan.Pipeline, out *output, u us
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmds, release, err := r.commands(stages, out)
+	cmds, release, err := r.commands(ctx, stages, out)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,9 @@ func (m *maker) groupError(g *plan.Group, err error) *Error {
 }
 
 // close ends what the functions may still use.
-func (m *maker) close() {
+func (m *maker) close(ctx context.Context) {
 	for _, c := range m.calls {
-		c.close()
+		c.close(ctx)
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	MaxKey       = 1024 // bytes, of ROOT/PREFIX/PATH
 )
 
+// MaxCAFile bounds a file with certificates, in bytes. The bundles that systems come with
+// have less than 1 MiB.
+const MaxCAFile = 16 << 20
+
 // ReservedDir is the first component that no object's path may have: palhm keeps
 // its own files of a copy below it.
 const ReservedDir = ".palhm"

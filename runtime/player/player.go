@@ -212,9 +212,9 @@ func (w *world) Secret(s *plan.Secret) ([]byte, error) {
 	case !given:
 		return []byte(s.String()), nil
 	case v == nil:
-		return secret.Read(s, nil)
+		return secret.Read(context.Background(), s, nil)
 	}
-	return secret.Read(s, []string{s.Env + "=" + *v})
+	return secret.Read(context.Background(), s, []string{s.Env + "=" + *v})
 }
 
 // Said keeps what a function says.

@@ -31,7 +31,8 @@
 //
 // # What can make it wait
 //
-// Start waits for the kernel to load each program, as from a file server that is slow.
+// Start waits for the kernel to load each program, as from a file server that is slow,
+// until ctx ends. What is started after that is stopped again.
 // Running lasts as long as its stages: a stage that never ends, or a process that a
 // stage left behind and that holds the pipe to the next one, is waited for until a
 // Timeout, ctx or Close. Stopping lasts at most the grace period, and a fixed time

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"palhm/runtime/host"
 )
 
 // DefaultGrace is the time between SIGTERM and SIGKILL.
@@ -85,7 +87,8 @@ type Result struct {
 }
 
 // Start starts every stage, or none when a program is missing. The pipeline must be
-// read to its end or closed. It is stopped when ctx ends.
+// read to its end or closed. It is stopped when ctx ends, and so is what the kernel has
+// not started yet then, such as a program on a file server that is silent.
 //
 // The stages inherit no file descriptor but their standard ones. An error is an
 // *Error.
@@ -93,6 +96,20 @@ func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) 
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
+	stdin, err := firstStdin(cmds)
+	if err != nil {
+		return nil, &Error{Reason: fmt.Errorf("start a pipeline: %w", err)}
+	}
+	p, err := host.Await(ctx, func() (*Pipeline, error) { return start(ctx, cmds, stdin, opt) }, func(p *Pipeline) { p.Close() })
+	if _, told := errors.AsType[*Error](err); err != nil && !told {
+		return nil, cancelled(ctx)
+	}
+	return p, err
+}
+
+// start starts the stages, the first with a stdin that it closes.
+func start(ctx context.Context, cmds []Command, stdin *os.File, opt Options) (*Pipeline, error) {
+	defer stdin.Close()
 	stages, err := prepare(cmds)
 	if err != nil {
 		return nil, err
@@ -109,7 +126,7 @@ func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) 
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if err := p.spawn(); err != nil {
+	if err := p.spawn(ctx, stdin); err != nil {
 		p.stop()
 		p.conclude(nil)
 		return nil, err

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,36 +17,39 @@ const pipeSize = 256 << 10 // bytes
 
 // spawn starts the stages from the first to the last. After an error some of them
 // may run.
-func (p *Pipeline) spawn() error {
+func (p *Pipeline) spawn(ctx context.Context, stdin *os.File) error {
 	sealDescriptors()
 	restoreSIGPIPE()
-	in, err := p.firstStdin()
-	if err != nil {
-		return p.stages[0].startError(err)
-	}
+	in := int(stdin.Fd())
 	for i, s := range p.stages {
 		next, err := p.spawnStage(s, in)
-		if i > 0 || s.cmd.Stdin == nil { // else it is the caller's
+		if i > 0 {
 			syscall.Close(in)
 		}
 		if err != nil {
 			return s.startError(err)
 		}
 		in = next
+		if ctx.Err() != nil && i < len(p.stages)-1 {
+			syscall.Close(in)
+			return cancelled(ctx)
+		}
 	}
-	runtime.KeepAlive(p.stages[0].cmd.Stdin)
 	return nil
 }
 
-func (p *Pipeline) firstStdin() (int, error) {
-	if f := p.stages[0].cmd.Stdin; f != nil {
-		return int(f.Fd()), nil
+// firstStdin opens what the first stage reads. It is a file of the pipeline's own: the
+// caller may close Command.Stdin while the stage is still being started.
+func firstStdin(cmds []Command) (*os.File, error) {
+	if len(cmds) == 0 || cmds[0].Stdin == nil {
+		return os.Open(os.DevNull)
 	}
-	fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(cmds[0].Stdin.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	runtime.KeepAlive(cmds[0].Stdin)
 	if err != nil {
-		return 0, fmt.Errorf("open %s: %w", os.DevNull, err)
+		return nil, fmt.Errorf("use %s as stdin: %w", cmds[0].Stdin.Name(), err)
 	}
-	return fd, nil
+	return os.NewFile(uintptr(fd), cmds[0].Stdin.Name()), nil
 }
 
 // spawnStage starts one stage that reads from in, and returns what the next one

@@ -33,7 +33,7 @@ func TestValue(t *testing.T) {
 		{plan.Secret{File: "large"}, "", "is it the right file?"},
 		{plan.Secret{File: "gone"}, "", "no such file"},
 	} {
-		got, err := secret.Value(&test.secret, environ)
+		got, err := secret.Value(t.Context(), &test.secret, environ)
 		if got != test.want || (err == nil) != (test.err == "") || err != nil && (!strings.Contains(err.Error(), test.err) || !strings.Contains(err.Error(), test.secret.String())) {
 			t.Errorf("%s: got %q, %v; want %q, %q", &test.secret, got, err, test.want, test.err)
 		}
@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 		{plan.Secret{File: dir}, "", "is a directory"},
 		{plan.Secret{File: pipe}, "", ""}, // nobody writes to it, so a read would hang
 	} {
-		got, err := secret.Check(&test.secret, environ)
+		got, err := secret.Check(t.Context(), &test.secret, environ)
 		if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%s: got %q, %v; want %q, %q", &test.secret, got, err, test.want, test.err)
 		}

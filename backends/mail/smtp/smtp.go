@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
 
 	"palhm/backends/mail"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
@@ -34,11 +34,11 @@ type Options struct {
 	Host     string // the name that its certificate is for
 	Port     int    // 0 = the usual one for TLS
 	TLS      plan.TLSMode
-	User     string                 // "" = no authentication
-	Password func() (string, error) // called when a message is sent; nil = none
-	From     string                 // "" = the account and the host that palhm runs on
-	CAFile   string                 // "" = the system's
-	Timeout  time.Duration          // of each step, and half of what the last one may take; 0 = DefaultTimeout
+	User     string                                // "" = no authentication
+	Password func(context.Context) (string, error) // called when a message is sent; nil = none
+	From     string                                // "" = the account and the host that palhm runs on
+	CAFile   string                                // "" = the system's
+	Timeout  time.Duration                         // of each step, and half of what the last one may take; 0 = DefaultTimeout
 }
 
 // Mailer sends each message over a connection of its own.
@@ -77,14 +77,9 @@ func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (pa
 		return "", err
 	}
 	from := cmp.Or(m.opt.From, sender())
-	config, err := m.tlsConfig()
+	config, password, err := m.files(ctx)
 	if err != nil {
 		return "", err
-	}
-	if m.opt.Password != nil {
-		if password, err = m.opt.Password(); err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
 	}
 	s := &session{ctx: ctx, timeout: m.opt.Timeout, host: m.opt.Host}
 	if err := s.connect(address); err != nil {
@@ -100,12 +95,27 @@ func (m *Mailer) send(ctx context.Context, address string, msg mail.Message) (pa
 	return password, s.deliver(from, msg)
 }
 
-func (m *Mailer) tlsConfig() (*tls.Config, error) {
+// files reads what lies in files, in the time of one step.
+func (m *Mailer) files(ctx context.Context) (config *tls.Config, password string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.opt.Timeout)
+	defer cancel()
+	if config, err = m.tlsConfig(ctx); err != nil {
+		return nil, "", err
+	}
+	if m.opt.Password != nil {
+		if password, err = m.opt.Password(ctx); err != nil {
+			return nil, "", fmt.Errorf("read the password: %w", err)
+		}
+	}
+	return config, password, nil
+}
+
+func (m *Mailer) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	c := &tls.Config{ServerName: m.opt.Host, MinVersion: tls.VersionTLS12}
 	if m.opt.CAFile == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(m.opt.CAFile)
+	pem, err := host.ReadFile(ctx, m.opt.CAFile, plan.MaxCAFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the CA file: %w", err)
 	}

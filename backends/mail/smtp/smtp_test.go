@@ -201,7 +201,7 @@ func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
 
 func withPassword(o smtp.Options, pw string) smtp.Options {
-	o.User, o.Password = "web1", func() (string, error) { return pw, nil }
+	o.User, o.Password = "web1", func(context.Context) (string, error) { return pw, nil }
 	return o
 }
 
@@ -313,7 +313,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("no password", func(t *testing.T) {
 		o := withPassword(serve(t, &box{}, plan.TLSStart), "")
-		o.Password = func() (string, error) { return "", errors.New(`secret(file = "smtp"): no such file`) }
+		o.Password = func(context.Context) (string, error) { return "", errors.New(`secret(file = "smtp"): no such file`) }
 		wantError(t, smtp.New(o).Send(t.Context(), message()), "read the password", "no such file")
 	})
 }

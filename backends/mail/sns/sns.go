@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"palhm/backends/mail"
+	"palhm/runtime/host"
 	"palhm/runtime/plan"
 )
 
@@ -77,7 +78,7 @@ func (m *Mailer) config(ctx context.Context) (aws.Config, error) {
 	if m.opt.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(m.opt.Profile))
 	}
-	return config.LoadDefaultConfig(ctx, load...)
+	return host.Await(ctx, func() (aws.Config, error) { return config.LoadDefaultConfig(ctx, load...) }, nil)
 }
 
 func (m *Mailer) publish(ctx context.Context, client *sns.Client, topic string, msg mail.Message) error {
