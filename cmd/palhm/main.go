@@ -12,6 +12,9 @@ import (
 )
 
 func main() {
+	if code, done := runBelowInit(); done {
+		os.Exit(code)
+	}
 	log.SetFlags(0)
 	setLogin()
 	quit()
