@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 )
 
 // blockAlign is what O_DIRECT asks of addresses, lengths and offsets: the largest
@@ -102,11 +103,12 @@ func (w *writer) copyBlocks(ctx context.Context, r io.Reader, full, free []byte)
 }
 
 // write writes b at the end of the file.
-func (w *writer) write(b []byte) error {
+func (w *writer) write(b []byte) (err error) {
+	defer fault.Catch(&err)
 	if len(b)%blockAlign != 0 {
 		w.leaveDirect()
 	}
-	err := w.append(&b)
+	err = w.append(&b)
 	if w.direct && errors.Is(err, unix.EINVAL) {
 		// A device whose blocks are larger, or a layer below that cannot.
 		w.leaveDirect()

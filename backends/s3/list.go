@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/plan"
 )
 
@@ -130,17 +131,22 @@ func (s *Store) lookAll(ctx context.Context, names []string, f func(name string,
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			st, err := s.look(ctx, name)
-			if err == nil {
-				err = f(name, st)
-			}
-			if err != nil {
+			if err := s.lookAt(ctx, name, f); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+func (s *Store) lookAt(ctx context.Context, name string, f func(name string, st *state) error) (err error) {
+	defer fault.Catch(&err)
+	st, err := s.look(ctx, name)
+	if err != nil {
+		return err
+	}
+	return f(name, st)
 }
 
 // List returns the committed copies and those of the Python program. A listing that does

@@ -14,6 +14,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 )
 
 // source is a stream that is read once and hashed as it passes.
@@ -242,6 +243,7 @@ func (u *upload) send(ctx context.Context, cancel context.CancelCauseFunc, i int
 }
 
 func (u *upload) sendPart(ctx context.Context, number int32, data []byte) (part types.CompletedPart, err error) {
+	defer fault.Catch(&err)
 	s := u.copy.store
 	c, err := s.api(ctx)
 	if err != nil {

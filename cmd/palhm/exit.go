@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/proc"
 	"palhm/runtime/report"
 )
@@ -61,7 +62,7 @@ func exitCode(err error) int {
 		return exitLocked
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &site):
+	case errors.As(err, &site) && fault.Stack(err) == nil:
 		return exitSite
 	case errors.As(err, &after):
 		return exitAfter

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"palhm/backends"
+	"palhm/runtime/fault"
 	"palhm/runtime/plan"
 )
 
@@ -25,6 +26,7 @@ func TestExitCode(t *testing.T) {
 		{errors.New("x"), 1},
 		{usagef("x"), 2},
 		{&siteError{errors.New("x")}, 3},
+		{&siteError{&fault.Error{Value: "x", Stack: []byte("main.go:1")}}, 1},
 		{&afterError{[]string{"x"}}, 4},
 		{fmt.Errorf("task: %w", &backends.LockedError{Root: "/r"}), 5},
 		{fmt.Errorf("task: %w", signalError{syscall.SIGHUP}), 129},

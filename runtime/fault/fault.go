@@ -19,9 +19,13 @@ func (e *Error) Error() string {
 }
 
 // Catch is deferred by the function whose panic is to become *err. A function that does
-// not panic keeps its own.
+// not panic keeps its own. A panic with an *Error, as of one that another goroutine has
+// caught, becomes that.
 func Catch(err *error) {
-	if p := recover(); p != nil {
+	p := recover()
+	if e, ok := p.(*Error); ok {
+		*err = e
+	} else if p != nil {
 		*err = &Error{Value: p, Stack: debug.Stack()}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"palhm/runtime/fault"
 )
 
 // Await returns what do returns, or the cause of ctx as soon as that ends. A system call
@@ -20,8 +22,10 @@ func Await[T any](ctx context.Context, do func() (T, error), late func(T)) (T, e
 	}
 	done := make(chan result, 1)
 	go func() {
-		value, err := do()
-		done <- result{value, err}
+		var r result
+		defer func() { done <- r }()
+		defer fault.Catch(&r.err)
+		r.value, r.err = do()
 	}()
 	select {
 	case r := <-done:

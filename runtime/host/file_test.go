@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"palhm/runtime/fault"
 	"palhm/runtime/host"
 	"palhm/runtime/host/hosttest"
 )
@@ -76,5 +77,13 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, err := host.ReadPlainFile(t.Context(), dir, 4); !errors.Is(err, unix.EISDIR) {
 		t.Errorf("a directory: got %v", err)
+	}
+}
+
+// A mistake on the goroutine that Await may leave does not end palhm.
+func TestAwaitCatches(t *testing.T) {
+	_, err := host.Await(t.Context(), func() (int, error) { panic("mistake") }, nil)
+	if fault.Stack(err) == nil {
+		t.Errorf("got %v, want an internal error", err)
 	}
 }
