@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,8 +88,9 @@ type Result struct {
 }
 
 // Start starts every stage, or none when a program is missing. The pipeline must be
-// read to its end or closed. It is stopped when ctx ends, and so is what the kernel has
-// not started yet then, such as a program on a file server that is silent.
+// read to its end or closed. It is stopped when ctx ends. What the kernel has not started
+// when Options.Grace has passed after that, such as a program on a file server that is
+// silent, is left: nothing else of the pipeline runs on.
 //
 // The stages inherit no file descriptor but their standard ones. An error is an
 // *Error.
@@ -100,11 +102,31 @@ func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) 
 	if err != nil {
 		return nil, &Error{Reason: fmt.Errorf("start a pipeline: %w", err)}
 	}
-	p, err := host.Await(ctx, func() (*Pipeline, error) { return start(ctx, cmds, stdin, opt) }, func(p *Pipeline) { p.Close() })
+	patient, done := outlive(ctx, opt.grace(), opt.Hurry)
+	defer done()
+	p, err := host.Await(patient, func() (*Pipeline, error) { return start(ctx, cmds, stdin, opt) }, func(p *Pipeline) { p.Close() })
 	if _, told := errors.AsType[*Error](err); err != nil && !told {
 		return nil, cancelled(ctx)
 	}
 	return p, err
+}
+
+func (o Options) grace() time.Duration { return cmp.Or(o.Grace, DefaultGrace) }
+
+// outlive returns a context that ends when ctx has ended and some time has passed. A start
+// that is under way is not left at once: palhm may be gone before the stages that it has
+// started are stopped. A closed hurry ends the patience. The caller calls done.
+func outlive(ctx context.Context, patience time.Duration, hurry <-chan struct{}) (longer context.Context, done func()) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(patience):
+		case <-hurry:
+		case <-longer.Done():
+		}
+		cancel(context.Cause(ctx))
+	})
+	return longer, func() { stop(); cancel(nil) }
 }
 
 // start starts the stages, the first with a stdin that it closes.
@@ -114,9 +136,7 @@ func start(ctx context.Context, cmds []Command, stdin *os.File, opt Options) (*P
 	if err != nil {
 		return nil, err
 	}
-	if opt.Grace == 0 {
-		opt.Grace = DefaultGrace
-	}
+	opt.Grace = opt.grace()
 	p := &Pipeline{
 		stages:  stages,
 		opt:     opt,
