@@ -165,10 +165,10 @@ func (s *Store) isThere(ctx context.Context, key string) (bool, error) {
 	return out != nil && err == nil, failed(ctx, "look at "+s.url(key), err)
 }
 
-// takeOver reports whether nobody makes a copy any more, and the ETag of its open.json. A
-// run that was only slow finds its open.json changed and stops. One of which nobody knows
-// more than that it is silent has an hour for that: on a store without conditions it may
-// write once more, and then it is alive.
+// takeOver reports whether no run makes a copy any more, and returns the ETag of its
+// open.json. A run that was only slow finds its open.json changed and stops. When all that
+// is known of a run is its silence, it has another hour to do so: on a store without
+// conditions it may write open.json once more, and then it is alive.
 func (s *Store) takeOver(ctx context.Context, key string, open *openState, at *content) (etag string, over bool, err error) {
 	me := s.self()
 	switch {

@@ -12,9 +12,9 @@ import (
 // runBelowInit does the work of palhm in a child when palhm is process 1, as in a
 // container, and returns the child's exit code. Process 1 inherits each process whose
 // parent has ended, and one that it does not wait for stays a zombie for ever
-// (pid_namespaces(7)). What starts processes in palhm waits for its own and no others,
-// so that no exit code is taken by the wrong one. done is false when this process
-// has to do the work itself.
+// (pid_namespaces(7)). Package proc waits for its own processes by number; a wait for any
+// process beside it would take their exit codes away. done is false when this process has
+// to do the work itself.
 func runBelowInit() (code int, done bool) {
 	if os.Getpid() != 1 {
 		return 0, false

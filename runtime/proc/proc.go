@@ -113,9 +113,9 @@ func Start(ctx context.Context, cmds []Command, opt Options) (*Pipeline, error) 
 
 func (o Options) grace() time.Duration { return cmp.Or(o.Grace, DefaultGrace) }
 
-// outlive returns a context that ends when ctx has ended and some time has passed. A start
-// that is under way is not left at once: palhm may be gone before the stages that it has
-// started are stopped. A closed hurry ends the patience. The caller calls done.
+// outlive returns a context that ends some time after ctx, or when hurry is closed after
+// the end of ctx. A start that is under way is not abandoned at once: palhm might exit
+// before it has stopped the stages that are already running. The caller calls done.
 func outlive(ctx context.Context, patience time.Duration, hurry <-chan struct{}) (longer context.Context, done func()) {
 	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
